@@ -1,0 +1,116 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// One room of the house a target; an arrow that is not written here does not build
+// (`make build` checks the imports against these lines).
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+    // Functions of ours that return a Span say what it borrows from.
+    .enableExperimentalFeature("Lifetimes"),
+    // The hot rooms call each other for every request.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+func room(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    path: String? = nil
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(_ room: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: room + "Tests",
+        dependencies: [.target(name: room)] + dependencies,
+        swiftSettings: settings
+    )
+}
+
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let lifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle",
+    package: "swift-service-lifecycle"
+)
+let arguments = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "belay",
+    products: [
+        .executable(name: "belay", targets: ["belay"]),
+        .executable(name: "belay-shop", targets: ["belay-shop"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle",
+            from: "2.13.0"
+        ),
+    ],
+    targets: [
+        // The system's libraries.
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CBelay"),
+
+        // The rooms, lowest first.
+        room("BelayCore"),
+        room("BelayBytes"),
+        room("BelayCrypto", ["COpenSSL", "BelayBytes"]),
+        room("BelaySettings", ["BelayCore", yams]),
+        room("BelayHTTP", ["BelayCore", "BelayBytes"]),
+        room("BelayTransport", ["BelayCore", "BelayBytes", "CBelay"]),
+        room("BelayTelemetry", ["BelayCore", "BelayBytes"]),
+        room("BelayBalancing", ["BelayCore", "BelayBytes"]),
+        room("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP"]),
+        room(
+            "BelayProxy",
+            [
+                "BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP", "BelayTransport",
+                "BelayTelemetry", "BelayBalancing", "BelayPersistence",
+            ]
+        ),
+        room(
+            "BelayAdmin",
+            ["BelayCore", "BelayBytes", "BelayTelemetry", hummingbird, lifecycle, logging]
+        ),
+        room(
+            "BelayRuntime",
+            [
+                "BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP", "BelayTransport",
+                "BelayTelemetry", "BelayBalancing", "BelayPersistence", "BelayProxy",
+                "BelayAdmin", "BelaySettings", lifecycle, logging,
+            ]
+        ),
+        .executableTarget(
+            name: "belay",
+            dependencies: ["BelayCore", "BelaySettings", "BelayRuntime", arguments],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "belay-shop",
+            dependencies: [hummingbird, arguments, logging],
+            path: "Examples/Shop",
+            swiftSettings: settings
+        ),
+
+        // What stands beside the house.
+        room("BelayTestSupport", ["BelayCore", "BelayBytes", "BelayBalancing"]),
+    ]
+)

@@ -1,0 +1,7 @@
+// OpenSSL 3, the system's: authenticated encryption, digests, random bytes.
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/rand.h>
