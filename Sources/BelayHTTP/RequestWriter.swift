@@ -1,0 +1,281 @@
+package import BelayBytes
+package import BelayCore
+
+/// What a listener adds to requests and takes from them, by the settings.
+package struct ForwardingRules: Sendable {
+    /// Write X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host.
+    package var xForwarded = true
+    /// Write Forwarded (RFC 7239).
+    package var forwarded = false
+    /// The name to write into Via, such as `belay`.
+    package var via: InternedText?
+    /// The cookie that is cut out: a server has no use for a binding.
+    package var bindingCookie: InternedText?
+    /// The Host of requests that name none, which only HTTP/1.0 may do. An empty one is what
+    /// RFC 9112 §3.2 wants where the authority is unknown, but some servers refuse it.
+    package var defaultHost = InternedText.empty
+
+    package init() {}
+}
+
+/// What is known about where a request came from.
+package struct ForwardingFacts: Sendable {
+    /// Who opened the connection: the client, or the last proxy before Belay.
+    package var client: IPAddress
+    package var isTLS: Bool
+    /// `client` is in `trusted-proxies`: what its requests say about who asked is believed.
+    package var peerIsTrusted: Bool
+
+    package init(client: IPAddress, isTLS: Bool, peerIsTrusted: Bool) {
+        self.client = client
+        self.isTLS = isTLS
+        self.peerIsTrusted = peerIsTrusted
+    }
+}
+
+/// Writes the head of a request as the server gets it: HTTP/1.1, origin form, Host first, then
+/// the fields as they came without those that end here, then what Belay adds.
+///
+/// `head` and `fields` hold offsets from `start` in `bytes`. `framing` is that of the body as it
+/// will be sent. With `keepsUpgrade` the wish to upgrade goes on, except to `h2c`: a tunnel in
+/// HTTP/2 would carry requests that nobody here sees.
+///
+/// What a client could forge about who asked is dropped unless the peer is trusted: Forwarded,
+/// X-Forwarded-*, and the addresses that content networks pass on (`isForgeable`).
+package func writeRequest(
+    _ head: RequestHead,
+    _ fields: borrowing FieldList,
+    in bytes: borrowing Span<UInt8>,
+    from start: Int,
+    rules: ForwardingRules,
+    facts: ForwardingFacts,
+    framing: BodyFraming,
+    keepsUpgrade: Bool,
+    into out: inout ByteWriter
+) {
+    out.append(requestLine: head, in: bytes, from: start)
+    out.append("Host: ")
+    if head.authority.isEmpty, head.minorVersion == 0 {
+        out.append(rules.defaultHost.bytes)
+    } else {
+        out.append(bytes, head.authority.moved(by: start))
+    }
+    out.append("\r\n")
+
+    var seen = SeenFields()
+    var run = FieldRun()
+    for index in 0..<fields.count {
+        let line = fields[index]
+        guard seen.note(line, rules, facts, in: bytes, from: start) else { continue }
+        if line.id == .cookie, let cookie = rules.bindingCookie {
+            let name = cookie.bytes
+            let text = bytes.extracting(line.value.moved(by: start))
+            if let first = firstCookie(named: name, in: text) {
+                run.flush(in: bytes, from: start, into: &out)
+                out.append(cookieLine: line, without: name, first: first, in: bytes, from: start)
+                continue
+            }
+        }
+        run.add(line, in: bytes, from: start, into: &out)
+    }
+    run.flush(in: bytes, from: start, into: &out)
+
+    out.append(whoAsked: head, fields, seen, rules, facts, in: bytes, from: start)
+    if let via = rules.via {
+        // The version is that of the message as it was received (RFC 9110 §7.6.3).
+        out.append(head.minorVersion == 0 ? "Via: 1.0 " : "Via: 1.1 ")
+        out.append(via.bytes)
+        out.append("\r\n")
+    }
+    out.append(framing: framing, of: head, seen)
+    out.append(
+        connectionOf: head, fields, seen, keepsUpgrade: keepsUpgrade, in: bytes, from: start)
+    out.append("\r\n")
+}
+
+/// Which of the fields that are written again stood in the head.
+struct SeenFields {
+    var te = false
+    var upgrade = false
+    var contentLength = false
+    var forwarded = false
+    var xForwardedFor = false
+    var xForwardedProto = false
+    var xForwardedHost = false
+
+    /// Whether the line goes on as it is.
+    @inline(__always)
+    mutating func note(
+        _ line: FieldLine,
+        _ rules: ForwardingRules,
+        _ facts: ForwardingFacts,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) -> Bool {
+        switch line.id {
+        case .host, .transferEncoding, .connection, .keepAlive, .proxyConnection:
+            return false
+        case .contentLength:
+            self.contentLength = true
+            return false
+        case .te:
+            self.te = true
+            return false
+        case .upgrade:
+            self.upgrade = true
+            return false
+        case .expect:
+            return true
+        // Nominating these cannot remove them: who asked would be lost behind a trusted proxy.
+        case .forwarded:
+            self.forwarded = facts.peerIsTrusted
+            return facts.peerIsTrusted && !rules.forwarded
+        case .xForwardedFor:
+            self.xForwardedFor = facts.peerIsTrusted
+            return facts.peerIsTrusted && !rules.xForwarded
+        case .xForwardedProto:
+            self.xForwardedProto = facts.peerIsTrusted
+            return facts.peerIsTrusted
+        case .xForwardedHost:
+            self.xForwardedHost = facts.peerIsTrusted
+            return facts.peerIsTrusted
+        case .trailer, .via, .cookie, .setCookie, .cacheControl, .date, .accept:
+            return !line.isNominated
+        case .other:
+            if line.isNominated { return false }
+            switch claim(ofName: line.name.moved(by: start), in: bytes) {
+            case .none: return true
+            case .whoAsked: return facts.peerIsTrusted
+            case .never: return false
+            }
+        }
+    }
+}
+
+extension ByteWriter {
+    fileprivate mutating func append(
+        requestLine head: RequestHead,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) {
+        self.append(bytes, head.methodBytes.moved(by: start))
+        self.append(UInt8(ascii: " "))
+        switch head.form {
+        case .origin, .authority, .asterisk:
+            self.append(bytes, head.target.moved(by: start))
+        case .absolute:
+            if head.path.isEmpty {
+                // RFC 9112 §3.2.4: OPTIONS of an authority alone asks about the whole server.
+                self.append(UInt8(ascii: head.method == .options ? "*" : "/"))
+            } else {
+                if bytes[start &+ head.path.lowerBound] != UInt8(ascii: "/") {
+                    self.append(UInt8(ascii: "/"))
+                }
+                self.append(bytes, head.path.moved(by: start))
+            }
+        }
+        self.append(" HTTP/1.1\r\n")
+    }
+
+    fileprivate mutating func append(
+        framing: BodyFraming,
+        of head: RequestHead,
+        _ seen: SeenFields
+    ) {
+        switch framing {
+        case .length(let length):
+            self.append("Content-Length: ")
+            self.append(decimal: length)
+            self.append("\r\n")
+        case .chunked:
+            self.append("Transfer-Encoding: chunked\r\n")
+        case .none, .untilClose:
+            // RFC 9110 §8.6: methods that usually have content say that there is none.
+            switch head.method {
+            case .post, .put, .patch:
+                self.append("Content-Length: 0\r\n")
+            case .get, .head, .delete, .connect, .options, .trace, .other:
+                if seen.contentLength { self.append("Content-Length: 0\r\n") }
+            }
+        }
+    }
+
+    fileprivate mutating func append(
+        connectionOf head: RequestHead,
+        _ fields: borrowing FieldList,
+        _ seen: SeenFields,
+        keepsUpgrade: Bool,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) {
+        let upgrades =
+            keepsUpgrade && seen.upgrade
+            && self.append(upgradeOf: fields, in: bytes, from: start)
+        let takesTrailers = seen.te && fields.acceptTrailers(in: bytes, from: start)
+        if takesTrailers { self.append("TE: trailers\r\n") }
+        switch (upgrades, takesTrailers) {
+        case (true, true): self.append("Connection: upgrade, TE\r\n")
+        case (true, false): self.append("Connection: upgrade\r\n")
+        case (false, true): self.append("Connection: TE\r\n")
+        case (false, false): break
+        }
+    }
+
+    /// Writes Upgrade without `h2c`; false when nothing is left.
+    private mutating func append(
+        upgradeOf fields: borrowing FieldList,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) -> Bool {
+        var isEmpty = true
+        for index in 0..<fields.count where fields[index].id == .upgrade {
+            var elements = ListElements(fields[index].value.moved(by: start))
+            while let element = elements.next(in: bytes) {
+                if bytes.isEqual(element, toLowercase: "h2c") { continue }
+                self.append(isEmpty ? "Upgrade: " : ", ")
+                self.append(bytes, element)
+                isEmpty = false
+            }
+        }
+        if !isEmpty { self.append("\r\n") }
+        return !isEmpty
+    }
+}
+
+extension FieldList {
+    /// A TE field holds `trailers` (RFC 9110 §10.1.4).
+    fileprivate func acceptTrailers(in bytes: borrowing Span<UInt8>, from start: Int) -> Bool {
+        for index in 0..<self.count where self[index].id == .te {
+            var elements = ListElements(self[index].value.moved(by: start))
+            while let element = elements.next(in: bytes) {
+                if bytes.isEqual(element, toLowercase: "trailers") { return true }
+            }
+        }
+        return false
+    }
+}
+
+/// The elements of a list between commas, without white space and without empty ones (RFC 9110
+/// §5.6.1), for fields whose elements hold no quotes.
+struct ListElements {
+    private var cursor: Int
+    private let end: Int
+
+    init(_ range: Range<Int>) {
+        self.cursor = range.lowerBound
+        self.end = range.upperBound
+    }
+
+    mutating func next(in bytes: borrowing Span<UInt8>) -> Range<Int>? {
+        while self.cursor < self.end {
+            var first = self.cursor
+            var last = first
+            while last < self.end, bytes[last] != UInt8(ascii: ",") { last &+= 1 }
+            self.cursor = last &+ 1
+            while first < last, isSpace(bytes[first]) { first &+= 1 }
+            while last > first, isSpace(bytes[last &- 1]) { last &-= 1 }
+            if first < last { return first..<last }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,129 @@
+package import BelayBytes
+
+/// What a response's head says about the connection to the client.
+package enum ConnectionOption: UInt8, Sendable {
+    /// Nothing: in HTTP/1.1 the connection stays.
+    case none
+    case close
+    /// What an HTTP/1.0 client that asked for it wants to read.
+    case keepAlive
+}
+
+/// How a response's head is written.
+package struct ResponseOptions: Sendable {
+    /// The framing of the body as it will be sent. `none` keeps the Content-Length that a
+    /// response to HEAD or a 304 stated.
+    package var framing: BodyFraming
+    package var connection = ConnectionOption.none
+    /// The name to write into Via, such as `belay`.
+    package var via: InternedText?
+
+    package init(framing: BodyFraming) { self.framing = framing }
+}
+
+/// Writes the head of a response, interim ones (1xx) too, as the client gets it: HTTP/1.1, status
+/// and reason as received, the fields as they came without those that end here, then what Belay
+/// adds. Of an interim response only what the server said goes on.
+///
+/// `head` and `fields` hold offsets from `start` in `bytes`. `setCookie` is the value of one more
+/// Set-Cookie field, `date` that of the Date field if the server sent none; empty for neither.
+package func writeResponse(
+    _ head: ResponseHead,
+    _ fields: borrowing FieldList,
+    in bytes: borrowing Span<UInt8>,
+    from start: Int,
+    options: ResponseOptions,
+    setCookie: borrowing Span<UInt8>,
+    date: borrowing Span<UInt8>,
+    into out: inout ByteWriter
+) {
+    out.append("HTTP/1.1 ")
+    out.append(decimal: UInt64(head.status))
+    out.append(UInt8(ascii: " "))
+    out.append(bytes, head.reason.moved(by: start))
+    out.append("\r\n")
+
+    // A 426 must say to what (RFC 9110 §15.5.22); elsewhere Upgrade is an offer that ends here.
+    let keepsUpgrade = head.isUpgrade || head.status == 426
+    var hasDate = false
+    var hasUpgrade = false
+    var run = FieldRun()
+    for index in 0..<fields.count {
+        let line = fields[index]
+        switch line.id {
+        case .connection, .keepAlive, .proxyConnection, .te, .transferEncoding, .contentLength:
+            continue
+        case .upgrade:
+            guard keepsUpgrade else { continue }
+            hasUpgrade = true
+        case .date:
+            hasDate = true
+        case .other, .host, .trailer, .expect, .forwarded, .xForwardedFor, .xForwardedProto,
+            .xForwardedHost, .via, .cookie, .setCookie, .cacheControl, .accept:
+            if line.isNominated { continue }
+        }
+        run.add(line, in: bytes, from: start, into: &out)
+    }
+    run.flush(in: bytes, from: start, into: &out)
+
+    if let via = options.via {
+        out.append(head.minorVersion == 0 ? "Via: 1.0 " : "Via: 1.1 ")
+        out.append(via.bytes)
+        out.append("\r\n")
+    }
+    if head.status >= 200 {
+        if !hasDate, date.count > 0 { out.append(name: "Date: ", value: date) }
+        if setCookie.count > 0 { out.append(name: "Set-Cookie: ", value: setCookie) }
+        out.append(framing: options.framing, of: head)
+    }
+    if head.status >= 200 || head.isUpgrade {
+        out.append(connection: options.connection, upgrades: hasUpgrade)
+    }
+    out.append("\r\n")
+}
+
+/// Writes `100 Continue`, Belay's own.
+package func writeContinue(into out: inout ByteWriter) {
+    out.append("HTTP/1.1 100 Continue\r\n\r\n")
+}
+
+extension ByteWriter {
+    fileprivate mutating func append(name: StaticString, value: borrowing Span<UInt8>) {
+        self.append(name)
+        self.append(value)
+        self.append("\r\n")
+    }
+
+    fileprivate mutating func append(framing: BodyFraming, of head: ResponseHead) {
+        switch framing {
+        case .length(let length):
+            self.append(contentLength: length)
+        case .chunked:
+            self.append("Transfer-Encoding: chunked\r\n")
+        case .untilClose:
+            break
+        case .none:
+            // RFC 9110 §8.6: never with 204.
+            if head.status != 204, let length = head.statedLength {
+                self.append(contentLength: length)
+            }
+        }
+    }
+
+    private mutating func append(contentLength: UInt64) {
+        self.append("Content-Length: ")
+        self.append(decimal: contentLength)
+        self.append("\r\n")
+    }
+
+    fileprivate mutating func append(connection: ConnectionOption, upgrades: Bool) {
+        switch (connection, upgrades) {
+        case (.none, false): break
+        case (.none, true): self.append("Connection: upgrade\r\n")
+        case (.close, false): self.append("Connection: close\r\n")
+        case (.close, true): self.append("Connection: close, upgrade\r\n")
+        case (.keepAlive, false): self.append("Connection: keep-alive\r\n")
+        case (.keepAlive, true): self.append("Connection: keep-alive, upgrade\r\n")
+        }
+    }
+}

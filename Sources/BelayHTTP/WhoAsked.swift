@@ -1,0 +1,167 @@
+import BelayBytes
+import BelayCore
+
+// What a request says about who asked, through whom, and under which name: X-Forwarded-*,
+// Forwarded (RFC 7239), and the fields that applications believe although anybody can send them.
+
+/// What the name of a field that is otherwise unknown stands for.
+enum Claim {
+    case none
+    /// Applications believe it about the client, so only a trusted proxy may send it.
+    case whoAsked
+    /// It goes on from nobody.
+    case never
+}
+
+/// The claim of a field's name.
+///
+/// Gateways to CGI, WSGI and PHP read `_` in a name as `-`, so a name that is one of these with
+/// underscores would pass a check here and be believed there. `Proxy` becomes HTTP_PROXY there,
+/// which libraries take for the proxy to use ("httpoxy", CVE-2016-5385).
+func claim(ofName name: Range<Int>, in bytes: borrowing Span<UInt8>) -> Claim {
+    let count = name.count
+    switch lowercased(bytes[name.lowerBound]) {
+    case UInt8(ascii: "x") where count >= 9: break
+    case UInt8(ascii: "c") where count == 9 || count == 14 || count == 16: break
+    case UInt8(ascii: "t") where count == 14 || count == 17: break
+    case UInt8(ascii: "f") where count == 16: break
+    case UInt8(ascii: "p") where count == 5: break
+    default: return .none
+    }
+    // Limit: 19 characters are the longest name below; of longer ones the beginning decides.
+    var plain = InlineArray<19, UInt8>(repeating: 0)
+    var hasUnderscore = false
+    for index in 0..<min(count, 19) {
+        var byte = lowercased(bytes[name.lowerBound &+ index])
+        if byte == UInt8(ascii: "_") {
+            byte = UInt8(ascii: "-")
+            hasUnderscore = true
+        }
+        plain[index] = byte
+    }
+    let text = plain.span
+    let all = 0..<min(count, 19)
+    if count == 5, text.isEqual(all, to: "proxy") { return .never }
+    if hasUnderscore,
+        text.isEqual(all, to: "content-length") || text.isEqual(all, to: "transfer-encoding")
+    {
+        return .never
+    }
+    guard isForgeable(text, count) else { return .none }
+    return hasUnderscore ? .never : .whoAsked
+}
+
+/// X-Forwarded-* in all its variants, and what content networks and older proxies send instead.
+private func isForgeable(_ text: borrowing Span<UInt8>, _ count: Int) -> Bool {
+    if count >= 11, text.isEqual(0..<11, to: "x-forwarded") { return true }
+    let all = 0..<min(count, 19)
+    return switch count {
+    case 9: text.isEqual(all, to: "x-real-ip") || text.isEqual(all, to: "client-ip")
+    case 11: text.isEqual(all, to: "x-client-ip")
+    case 14: text.isEqual(all, to: "true-client-ip")
+    case 16: text.isEqual(all, to: "cf-connecting-ip") || text.isEqual(all, to: "fastly-client-ip")
+    case 19: text.isEqual(all, to: "x-cluster-client-ip")
+    default: false
+    }
+}
+
+extension ByteWriter {
+    /// Writes who asked as the rules want it: behind what a trusted peer said, else in its place.
+    mutating func append(
+        whoAsked head: RequestHead,
+        _ fields: borrowing FieldList,
+        _ seen: SeenFields,
+        _ rules: ForwardingRules,
+        _ facts: ForwardingFacts,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) {
+        let authority = head.authority.moved(by: start)
+        if rules.xForwarded {
+            self.append("X-Forwarded-For: ")
+            if seen.xForwardedFor {
+                self.append(valuesOf: .xForwardedFor, fields, in: bytes, from: start)
+            }
+            self.append(facts.client)
+            self.append("\r\n")
+            if !seen.xForwardedProto {
+                self.append(
+                    facts.isTLS ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
+            }
+            if !seen.xForwardedHost, !authority.isEmpty {
+                self.append("X-Forwarded-Host: ")
+                self.append(bytes, authority)
+                self.append("\r\n")
+            }
+        }
+        if rules.forwarded {
+            self.append("Forwarded: ")
+            if seen.forwarded {
+                self.append(valuesOf: .forwarded, fields, in: bytes, from: start)
+            }
+            self.append(forwardedNode: facts.client)
+            if !authority.isEmpty {
+                self.append(";host=")
+                self.append(tokenOrQuoted: authority, in: bytes)
+            }
+            self.append(facts.isTLS ? ";proto=https\r\n" : ";proto=http\r\n")
+        }
+    }
+
+    /// Writes each value of the name, and a comma after each.
+    private mutating func append(
+        valuesOf id: FieldName,
+        _ fields: borrowing FieldList,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) {
+        for index in 0..<fields.count {
+            let line = fields[index]
+            guard line.id == id, !line.value.isEmpty else { continue }
+            self.append(bytes, line.value.moved(by: start))
+            self.append(", ")
+        }
+    }
+
+    /// Writes `for=`: an IPv6 address stands in brackets, and so in quotes (RFC 7239 §6).
+    private mutating func append(forwardedNode address: IPAddress) {
+        if address.isV4 {
+            self.append("for=")
+            self.append(address)
+        } else {
+            self.append("for=\"[")
+            self.append(address)
+            self.append("]\"")
+        }
+    }
+
+    /// Writes the bytes as a token if they are one, else as a quoted string.
+    private mutating func append(tokenOrQuoted range: Range<Int>, in bytes: borrowing Span<UInt8>) {
+        var isToken = true
+        for index in range where !isTokenByte(bytes[index]) { isToken = false }
+        if isToken { return self.append(bytes, range) }
+        self.append(UInt8(ascii: "\""))
+        for index in range {
+            let byte = bytes[index]
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                self.append(UInt8(ascii: "\\"))
+            }
+            self.append(byte)
+        }
+        self.append(UInt8(ascii: "\""))
+    }
+}
+
+/// A byte of a token (RFC 9110 §5.6.2).
+func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "!"), UInt8(ascii: "#"),
+        UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"), UInt8(ascii: "'"),
+        UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+        UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"),
+        UInt8(ascii: "~"):
+        true
+    default: false
+    }
+}
