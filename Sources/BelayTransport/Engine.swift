@@ -1,0 +1,516 @@
+// BelayTransport: the one room with system calls. `Engine` is what a worker thread drives: epoll,
+// its connections in slots, blocks of bytes, deadlines. It moves bytes and knows nothing of what
+// they mean. Files named `+Unsafe` hold what the compiler cannot check, behind types that are safe
+// to use. Next door: BelayHTTP says what the bytes mean, BelayProxy decides where they go.
+
+import BelayBytes
+package import BelayCore
+
+/// How large an engine is.
+package struct EngineLimits: Sendable {
+    /// Connections of both sides together.
+    package var connectionsMax: Int
+    /// Blocks of 68 KiB; a connection holds one while bytes wait in it, none while idle.
+    package var blocksMax: Int
+
+    package init(connectionsMax: Int, blocksMax: Int) {
+        self.connectionsMax = connectionsMax
+        self.blocksMax = blocksMax
+    }
+}
+
+/// A worker's event loop, connections and buffers. One thread owns it.
+///
+/// Drive it so: `wait`, then `nextEvent` until nil, and again. Nothing here allocates after `init`.
+package struct Engine: ~Copyable {
+    private var poller: Poller
+    private var connections: Slab<Connection>
+    private var pool: BufferPool
+    private var timers: TimerWheel
+    private var pipes: PipePool
+    private let wakeup: Wakeup
+    private var listeners: [Descriptor] = []
+    /// Connections to be looked at again though the kernel reports nothing new: a ring.
+    private var ready: [Int32]
+    private var readyHead = 0
+    private var readyCount = 0
+    /// How many of `ready` were there when the last wait began: those are reported first.
+    private var readyNow = 0
+    /// Kept open so that it can be closed to refuse a connection when descriptors run out.
+    private var spare: Descriptor
+    /// The monotonic clock as it stood after the last wait.
+    package private(set) var now: Instant
+
+    package init(limits: EngineLimits, wakeup: Wakeup) throws(SystemError) {
+        let poller = try Poller()
+        let spare = try Wakeup().descriptor
+        guard poller.add(wakeup: wakeup.descriptor) else { throw .last }
+        guard let pool = BufferPool(blockCount: limits.blocksMax) else { throw .last }
+        let now = Instant(nanoseconds: SystemClock.monotonicNanoseconds())
+        self.now = now
+        self.poller = poller
+        self.pool = pool
+        self.connections = Slab(capacity: limits.connectionsMax)
+        self.timers = TimerWheel(slots: limits.connectionsMax, now: now)
+        self.pipes = PipePool()
+        self.wakeup = wakeup
+        self.ready = Array(repeating: 0, count: limits.connectionsMax)
+        self.spare = spare
+    }
+
+    // MARK: Events
+
+    /// Waits for events until `deadline` at the latest.
+    package mutating func wait(until deadline: Instant) {
+        self.readyNow = self.readyCount
+        var limit = deadline
+        if let wake = self.timers.nextWake(), wake < limit { limit = wake }
+        let rest = limit.nanoseconds &- self.now.nanoseconds
+        let milliseconds: Int32
+        if self.readyNow > 0 || rest <= 0 {
+            milliseconds = 0
+        } else {
+            milliseconds = Int32(clamping: rest / 1_000_000 &+ 1)
+        }
+        self.poller.wait(milliseconds: milliseconds)
+        self.now = Instant(nanoseconds: SystemClock.monotonicNanoseconds())
+    }
+
+    /// The next thing to look at; nil when it is time to wait again.
+    package mutating func nextEvent() -> EngineEvent? {
+        while let (subject, readiness) = self.poller.next() {
+            switch subject {
+            case .listener(let index): return .listener(index)
+            case .wakeup:
+                self.wakeup.drain()
+                return .wakeup
+            case .connection(let slot, let generation):
+                // The slot may have been closed, or closed and taken anew, since epoll looked.
+                guard self.connections.isUsed(slot),
+                    self.connections.generation(slot) & 0x3FFF_FFFF == generation
+                else { continue }
+                self.note(readiness, slot)
+                return .connection(slot)
+            }
+        }
+        while self.readyNow > 0 {
+            let slot = Int(self.ready[self.readyHead])
+            self.readyHead = self.readyHead &+ 1 == self.ready.count ? 0 : self.readyHead &+ 1
+            self.readyCount &-= 1
+            self.readyNow &-= 1
+            guard self.connections.isUsed(slot),
+                self.connections[slot].state.contains(.queued)
+            else { continue }
+            self.connections[slot].state.remove(.queued)
+            return .connection(slot)
+        }
+        if let slot = self.timers.popExpired(now: self.now) { return .deadline(slot) }
+        return nil
+    }
+
+    private mutating func note(_ readiness: PollReadiness, _ slot: Int) {
+        var state = self.connections[slot].state
+        if readiness.contains(.readable) { state.insert(.readable) }
+        if readiness.contains(.writable) { state.insert(.writable) }
+        if readiness.contains(.readHangup) || readiness.contains(.hangup) {
+            state.formUnion([.peerClosed, .readable])
+        }
+        if readiness.contains(.error) { state.formUnion([.failed, .readable]) }
+        self.connections[slot].state = state
+    }
+
+    /// Has this connection reported again before the next wait, after the others had their turn.
+    package mutating func requeue(_ slot: Int) {
+        guard !self.connections[slot].state.contains(.queued) else { return }
+        // A closed slot may still stand in the ring, so it can be full of stale entries only when
+        // as many slots are queued as there are; then the kernel's next report serves as well.
+        guard self.readyCount < self.ready.count else { return }
+        self.connections[slot].state.insert(.queued)
+        let end = self.readyHead &+ self.readyCount
+        self.ready[end >= self.ready.count ? end &- self.ready.count : end] =
+            Int32(truncatingIfNeeded: slot)
+        self.readyCount &+= 1
+    }
+
+    // MARK: Listening and connecting
+
+    /// Adds a listening socket; its index is what `EngineEvent.listener` names.
+    package mutating func addListener(_ socket: Descriptor) throws(SystemError) -> Int {
+        guard self.poller.add(listener: socket, index: self.listeners.count) else { throw .last }
+        self.listeners.append(socket)
+        return self.listeners.count - 1
+    }
+
+    /// Stops reporting a listener; connections wait in the kernel's queue meanwhile.
+    package mutating func pauseListener(_ index: Int) {
+        self.poller.remove(self.listeners[index])
+    }
+
+    package mutating func resumeListener(_ index: Int) {
+        _ = self.poller.add(listener: self.listeners[index], index: index)
+    }
+
+    /// Closes all listeners: no new connection from here on.
+    package mutating func closeListeners() {
+        for socket in self.listeners where socket != .none {
+            self.poller.remove(socket)
+            socket.close()
+        }
+        self.listeners = self.listeners.map { _ in .none }
+    }
+
+    /// Takes one waiting connection from a listener.
+    package mutating func accept(from listener: Int) -> Accepted {
+        guard self.listeners[listener] != .none else { return .none }
+        switch self.listeners[listener].accept() {
+        case .success((let socket, let address)):
+            let connection = Connection(
+                socket: socket,
+                address: address,
+                // It usually brings its first bytes along: reading at once saves a wait.
+                state: [.readable, .writable]
+            )
+            guard let slot = self.register(connection) else { return .refused(.memory) }
+            return .connection(slot)
+        case .failure(let error):
+            if error.isOutOfDescriptors {
+                return self.refuseOne(listener) ? .refused(.descriptors) : .none
+            }
+            return error.isOutOfMemory ? .refused(.memory) : .none
+        }
+    }
+
+    /// With no descriptor left a waiting connection can't even be closed: a kept one makes room.
+    private mutating func refuseOne(_ listener: Int) -> Bool {
+        guard self.spare != .none else { return false }
+        self.spare.close()
+        var refused = false
+        if case .success((let socket, _)) = self.listeners[listener].accept() {
+            socket.close()
+            refused = true
+        }
+        self.spare = (try? Wakeup().descriptor) ?? .none
+        return refused
+    }
+
+    private mutating func register(_ connection: Connection) -> Int? {
+        let socket = connection.socket
+        guard let slot = self.connections.insert(connection) else {
+            socket.close()
+            return nil
+        }
+        guard self.poller.add(socket, slot: slot, generation: self.connections.generation(slot))
+        else {
+            self.connections.remove(slot)
+            socket.close()
+            return nil
+        }
+        return slot
+    }
+
+    /// Opens a connection to `address`; it is `connecting` until `finishConnecting` says otherwise.
+    package mutating func connect(
+        to address: SocketAddress
+    ) -> Result<Int, SystemError> {
+        switch Descriptor.connect(to: address) {
+        case .failure(let error): return .failure(error)
+        case .success(let socket):
+            let connection = Connection(socket: socket, address: address, state: .connecting)
+            guard let slot = self.register(connection) else {
+                return .failure(SystemError(code: 12))
+            }
+            return .success(slot)
+        }
+    }
+
+    /// For a connecting connection that was reported: nil while it still connects.
+    package mutating func finishConnecting(_ slot: Int) -> Result<Void, SystemError>? {
+        let state = self.connections[slot].state
+        guard state.contains(.writable) || state.contains(.failed) else { return nil }
+        if let error = self.connections[slot].socket.connectError() { return .failure(error) }
+        self.connections[slot].state.subtract([.connecting, .readable])
+        return .success(())
+    }
+
+    // MARK: Looking at a connection
+
+    @inline(__always)
+    package subscript(_ slot: Int) -> Connection { self.connections[slot] }
+
+    package var connectionCount: Int { self.connections.count }
+    package var connectionsMax: Int { self.connections.capacity }
+    package var blocksUsed: Int { self.pool.used }
+    package func isUsed(_ slot: Int) -> Bool { self.connections.isUsed(slot) }
+    package func generation(_ slot: Int) -> UInt32 { self.connections.generation(slot) }
+
+    /// The memory that input lies in: take a copy, then `input(of:)` ranges of it.
+    package var memory: BlockMemory { self.pool.memory }
+
+    // MARK: Receiving
+
+    /// Reads what has arrived behind the input that is there, at most `limit` bytes.
+    ///
+    /// A block is taken when there is none, and given back when nothing came. `nil`: the block is
+    /// full, or none is left (`hasInput` tells which).
+    package mutating func receive(_ slot: Int, limit: Int = BlockMemory.blockSize) -> Moved? {
+        var block = self.connections[slot].inputBlock
+        if block < 0 {
+            guard let fresh = self.pool.take() else { return nil }
+            block = fresh
+            self.connections[slot].inputBlock = fresh
+            self.connections[slot].inputStart = 0
+            self.connections[slot].inputEnd = 0
+        }
+        let end = self.connections[slot].inputEnd
+        let room = Swift.min(BlockMemory.blockSize &- end, limit)
+        guard room > 0 else { return nil }
+        let moved = self.connections[slot].socket.read(
+            self.pool.memory,
+            block,
+            end..<(end &+ room)
+        )
+        switch moved {
+        case .bytes(let count):
+            self.connections[slot].inputEnd = end &+ count
+            // A short read emptied the kernel's buffer: the next arrival is a new edge. But the
+            // end of the stream was reported already if it came with these bytes.
+            if count < room && !self.connections[slot].state.contains(.peerClosed) {
+                self.connections[slot].state.remove(.readable)
+            }
+        case .wouldBlock: self.connections[slot].state.remove(.readable)
+        case .end:
+            self.connections[slot].state.remove(.readable)
+            self.connections[slot].state.formUnion([.atEnd, .peerClosed])
+        case .failed:
+            self.connections[slot].state.remove(.readable)
+            self.connections[slot].state.formUnion([.atEnd, .peerClosed, .failed])
+        }
+        self.releaseInputIfEmpty(slot)
+        return moved
+    }
+
+    /// Drops the first `count` bytes of the input.
+    package mutating func consume(_ slot: Int, _ count: Int) {
+        let start = self.connections[slot].inputStart &+ count
+        precondition(start <= self.connections[slot].inputEnd, "more consumed than received")
+        self.connections[slot].inputStart = start
+        self.releaseInputIfEmpty(slot)
+    }
+
+    private mutating func releaseInputIfEmpty(_ slot: Int) {
+        guard !self.connections[slot].hasInput, self.connections[slot].inputBlock >= 0 else {
+            return
+        }
+        self.pool.give(self.connections[slot].inputBlock)
+        self.connections[slot].inputBlock = -1
+        self.connections[slot].inputStart = 0
+        self.connections[slot].inputEnd = 0
+    }
+
+    /// Moves the input to the block's beginning, so that there is room behind it.
+    package mutating func compactInput(_ slot: Int) {
+        let range = self.connections[slot].inputStart..<self.connections[slot].inputEnd
+        guard !range.isEmpty, range.lowerBound > 0 else { return }
+        self.pool.memory.move(self.connections[slot].inputBlock, range, to: 0)
+        self.connections[slot].inputStart = 0
+        self.connections[slot].inputEnd = range.count
+    }
+
+    /// Drops the bytes `range` out of the middle of the input: what lies behind moves up.
+    package mutating func dropInput(_ slot: Int, _ range: Range<Int>) {
+        let end = self.connections[slot].inputEnd
+        precondition(
+            range.lowerBound >= self.connections[slot].inputStart && range.upperBound <= end,
+            "bytes dropped that are not there"
+        )
+        self.pool.memory.move(
+            self.connections[slot].inputBlock,
+            range.upperBound..<end,
+            to: range.lowerBound
+        )
+        self.connections[slot].inputEnd = end &- range.count
+    }
+
+    /// Room behind the input.
+    package func inputRoom(_ slot: Int) -> Int {
+        self.connections[slot].inputBlock < 0
+            ? BlockMemory.blockSize
+            : BlockMemory.blockSize &- self.connections[slot].inputEnd
+    }
+
+    // MARK: Sending
+
+    /// Sends `bytes`, and keeps what the kernel does not take (`hasOutput` then; it leaves with
+    /// `flush`). Behind output that waits it is appended.
+    ///
+    /// False when the connection is broken, or no block or room is left for the rest.
+    package mutating func send(_ slot: Int, _ bytes: borrowing Span<UInt8>) -> Bool {
+        if self.connections[slot].hasOutput { return self.keep(slot, bytes) }
+        switch self.connections[slot].socket.send(bytes) {
+        case .bytes(let count) where count == bytes.count: return true
+        case .bytes(let count):
+            self.connections[slot].state.remove(.writable)
+            return self.keep(slot, bytes.extracting(count..<bytes.count))
+        case .wouldBlock:
+            self.connections[slot].state.remove(.writable)
+            return self.keep(slot, bytes)
+        case .end, .failed:
+            self.connections[slot].state.insert(.failed)
+            return false
+        }
+    }
+
+    private mutating func keep(_ slot: Int, _ bytes: borrowing Span<UInt8>) -> Bool {
+        if !self.connections[slot].hasOutput {
+            guard let block = self.pool.take() else { return false }
+            self.connections[slot].outputBlock = block
+            self.connections[slot].outputStart = 0
+            self.connections[slot].outputEnd = 0
+        }
+        let end = Int(self.connections[slot].outputEnd)
+        guard bytes.count <= BlockMemory.blockSize &- end else { return false }
+        self.pool.memory.copy(bytes, to: self.connections[slot].outputBlock, at: end)
+        self.connections[slot].outputEnd = Int32(truncatingIfNeeded: end &+ bytes.count)
+        return true
+    }
+
+    /// Sends what waits. False when the connection is broken; `hasOutput` tells if some still waits.
+    package mutating func flush(_ slot: Int) -> Bool {
+        while self.connections[slot].hasOutput {
+            guard self.connections[slot].state.contains(.writable) else { return true }
+            let range =
+                Int(self.connections[slot].outputStart)..<Int(self.connections[slot].outputEnd)
+            let block = self.connections[slot].outputBlock
+            let memory = self.pool.memory
+            switch self.connections[slot].socket.send(memory.bytes(block, range)) {
+            case .bytes(let count):
+                self.connections[slot].outputStart += Int32(truncatingIfNeeded: count)
+                if count < range.count {
+                    self.connections[slot].state.remove(.writable)
+                } else {
+                    self.pool.give(block)
+                    self.connections[slot].outputBlock = -1
+                }
+            case .wouldBlock: self.connections[slot].state.remove(.writable)
+            case .end, .failed:
+                self.connections[slot].state.insert(.failed)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Sends `head`, then `range` of the input of `source`, with one call where the kernel takes
+    /// both. Returns how many bytes of `range` left (what is missing of `head` is kept), or nil
+    /// when the connection is broken. Not for a connection with output that waits.
+    package mutating func send(
+        _ slot: Int,
+        _ head: borrowing Span<UInt8>,
+        thenInputOf source: Int,
+        _ range: Range<Int>
+    ) -> Int? {
+        precondition(!self.connections[slot].hasOutput, "bytes would overtake others")
+        let memory = self.pool.memory
+        let body = memory.bytes(self.connections[source].inputBlock, range)
+        let socket = self.connections[slot].socket
+        let moved = head.isEmpty ? socket.send(body) : socket.send(head, body)
+        switch moved {
+        case .bytes(let count):
+            if count < head.count &+ range.count {
+                self.connections[slot].state.remove(.writable)
+            }
+            if count >= head.count { return count &- head.count }
+            return self.keep(slot, head.extracting(count..<head.count)) ? 0 : nil
+        case .wouldBlock:
+            self.connections[slot].state.remove(.writable)
+            if head.isEmpty { return 0 }
+            return self.keep(slot, head) ? 0 : nil
+        case .end, .failed:
+            self.connections[slot].state.insert(.failed)
+            return nil
+        }
+    }
+
+    // MARK: Splicing
+
+    /// A pipe for moving bytes within the kernel; nil when none can be had.
+    package mutating func takePipe() -> PipeIndex? { self.pipes.take() }
+
+    /// Gives a pipe back; one that still holds bytes is closed.
+    package mutating func givePipe(_ pipe: PipeIndex, isEmpty: Bool) {
+        self.pipes.give(pipe, isEmpty: isEmpty)
+    }
+
+    /// Moves what has arrived at `slot`, at most `limit` bytes, into a pipe.
+    package mutating func splice(_ slot: Int, into pipe: PipeIndex, limit: Int) -> Moved {
+        let socket = self.connections[slot].socket
+        let moved = socket.splice(to: self.pipes.writeEnd(pipe), count: limit, more: false)
+        switch moved {
+        case .bytes: break
+        case .wouldBlock: self.connections[slot].state.remove(.readable)
+        case .end:
+            self.connections[slot].state.remove(.readable)
+            self.connections[slot].state.formUnion([.atEnd, .peerClosed])
+        case .failed:
+            self.connections[slot].state.remove(.readable)
+            self.connections[slot].state.formUnion([.atEnd, .failed])
+        }
+        return moved
+    }
+
+    /// Moves `count` bytes that a pipe holds to `slot`.
+    package mutating func splice(
+        from pipe: PipeIndex,
+        to slot: Int,
+        count: Int,
+        more: Bool
+    ) -> Moved {
+        let moved = self.pipes.readEnd(pipe).splice(
+            to: self.connections[slot].socket,
+            count: count,
+            more: more
+        )
+        switch moved {
+        case .bytes(let sent):
+            if sent < count { self.connections[slot].state.remove(.writable) }
+        case .wouldBlock: self.connections[slot].state.remove(.writable)
+        case .end, .failed: self.connections[slot].state.insert(.failed)
+        }
+        return moved
+    }
+
+    // MARK: Deadlines and ending
+
+    @inline(__always)
+    package mutating func setDeadline(_ slot: Int, _ deadline: Instant) {
+        self.timers.set(slot, deadline)
+    }
+
+    /// Whether the other side has neither sent anything nor closed: one system call.
+    package func isQuiet(_ slot: Int) -> Bool { self.connections[slot].socket.isQuiet() }
+
+    /// Says to the other side that no more will come, and goes on reading.
+    package mutating func shutdownWrite(_ slot: Int) {
+        guard !self.connections[slot].state.contains(.shut) else { return }
+        self.connections[slot].state.insert(.shut)
+        self.connections[slot].socket.shutdownWrite()
+    }
+
+    /// Closes the connection and frees its slot. `cutting`: with a reset, so that the other side
+    /// does not take what it got for the whole.
+    package mutating func close(_ slot: Int, cutting: Bool = false) {
+        self.timers.remove(slot)
+        let connection = self.connections[slot]
+        if connection.inputBlock >= 0 { self.pool.give(connection.inputBlock) }
+        if connection.outputBlock >= 0 { self.pool.give(connection.outputBlock) }
+        if cutting { connection.socket.resetOnClose() }
+        connection.socket.close()
+        self.connections.remove(slot)
+    }
+
+    /// Housekeeping; call it about once a second.
+    package mutating func tick() {
+        self.pool.trim()
+        if self.spare == .none { self.spare = (try? Wakeup().descriptor) ?? .none }
+    }
+}
