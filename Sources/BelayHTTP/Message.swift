@@ -169,7 +169,7 @@ package enum MessageError: UInt8, Error, Sendable, CaseIterable {
     // The request line.
     case badMethod, badTarget, badVersion, unsupportedVersion, badRequestLine, targetTooLong
     // Field lines.
-    case badFieldName, spaceBeforeColon, noColon, badFieldValue, obsoleteFold
+    case badFieldName, spaceBeforeColon, noColon, badFieldValue, obsoleteFold, repeatedField
     // Host (RFC 9112 §3.2).
     case missingHost, severalHosts, badHost
     // Framing (RFC 9112 §6).

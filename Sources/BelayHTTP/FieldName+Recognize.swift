@@ -1,0 +1,64 @@
+import BelayBytes
+
+extension FieldName {
+    /// Which of the fields that Belay knows has the name in `range`, a token, whatever the case
+    /// of its letters.
+    @inline(__always)
+    static func recognize(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> FieldName {
+        let size = range.count
+        guard size >= 2, size <= 17 else { return .other }
+        // This bit makes letters small and leaves hyphens as they are. No other byte of a token
+        // becomes a letter or a hyphen by it.
+        let small: UInt64 = 0x2020_2020_2020_2020
+        if size <= 8 {
+            let ones: UInt64 = size == 8 ? .max : (1 &<< UInt64(size &* 8)) &- 1
+            let word = bytes.word(at: range.lowerBound, size: size)
+            return Self.short((word | small) & ones, size: size)
+        }
+        return Self.long(
+            bytes.word(at: range.lowerBound) | small,
+            bytes[range.lowerBound &+ 8] | 0x20,
+            bytes.word(at: range.upperBound &- 8) | small,
+            size: size
+        )
+    }
+
+    /// By the whole name of at most eight bytes, as a little-endian number.
+    @inline(__always)
+    static func short(_ word: UInt64, size: Int) -> FieldName {
+        switch (size, word) {
+        case (2, 0x6574): .te
+        case (3, 0x61_6976): .via
+        case (4, 0x7473_6F68): .host
+        case (4, 0x6574_6164): .date
+        case (6, 0x7470_6563_6361): .accept
+        case (6, 0x6569_6B6F_6F63): .cookie
+        case (6, 0x7463_6570_7865): .expect
+        case (7, 0x72_656C_6961_7274): .trailer
+        case (7, 0x65_6461_7267_7075): .upgrade
+        default: .other
+        }
+    }
+
+    /// By the first eight bytes of the name, the ninth, and the last eight: of 17 bytes the ninth
+    /// is in neither word.
+    @inline(__always)
+    static func long(_ first: UInt64, _ ninth: UInt8, _ last: UInt64, size: Int) -> FieldName {
+        switch (size, first, last) {
+        case (9, 0x6564_7261_7772_6F66, 0x6465_6472_6177_726F): .forwarded
+        case (10, 0x6974_6365_6E6E_6F63, 0x6E6F_6974_6365_6E6E): .connection
+        case (10, 0x696C_612D_7065_656B, 0x6576_696C_612D_7065): .keepAlive
+        case (10, 0x6B6F_6F63_2D74_6573, 0x6569_6B6F_6F63_2D74): .setCookie
+        case (13, 0x6F63_2D65_6863_6163, 0x6C6F_7274_6E6F_632D): .cacheControl
+        case (14, 0x2D74_6E65_746E_6F63, 0x6874_676E_656C_2D74): .contentLength
+        case (15, 0x7261_7772_6F66_2D78, 0x726F_662D_6465_6472): .xForwardedFor
+        case (16, 0x7261_7772_6F66_2D78, 0x7473_6F68_2D64_6564): .xForwardedHost
+        case (16, 0x6F63_2D79_786F_7270, 0x6E6F_6974_6365_6E6E): .proxyConnection
+        case (17, 0x7261_7772_6F66_2D78, 0x6F74_6F72_702D_6465) where ninth == 0x64:
+            .xForwardedProto
+        case (17, 0x7265_6673_6E61_7274, 0x676E_6964_6F63_6E65) where ninth == 0x2D:
+            .transferEncoding
+        default: .other
+        }
+    }
+}
