@@ -1,0 +1,60 @@
+package import BelayCore
+
+/// Draws two servers by weight and takes the one with fewer open requests for its weight; on a tie
+/// the one that was drawn first. Two choices instead of one bring the longest queue down from
+/// log n / log log n to log log n (Mitzenmacher 2001), without that workers who know the same crowd
+/// onto the same server, as they do onto a minimum. O(1).
+///
+/// Loads are compared as open / weight. (open + 1) / weight is right when servers are drawn evenly;
+/// here the draw honours weights already, and the 1 would count them twice: a pool with little to do
+/// would leave its light servers nearly idle (of weights 2 and 1, a ninth instead of a third).
+package struct RandomOfTwo: Sendable {
+    // Limit: with a share p of the weight passed over, p^8 of the picks find nobody in 8 draws and
+    // ask every server: 0.4 % when half is away, almost every pick when one of 10,000 is left, each
+    // then O(n).
+    static let drawsForFirst = 8
+    // Limit: the second draw may hit the first again when one weighs much more than all others;
+    // then it would win most comparisons as well.
+    static let drawsForSecond = 4
+
+    private var table: AliasTable
+
+    package init(weights: [Weight]) { self.table = AliasTable(weights: weights) }
+
+    package mutating func weightsChanged(_ weights: [Weight]) { self = Self(weights: weights) }
+
+    /// The server; nil if every server is passed over. Asks four questions, and more only of
+    /// servers that are passed over.
+    package func pick(
+        _ view: some ServerPoolView,
+        random: inout RandomSource
+    ) -> Int? {
+        guard let (first, second) = TwoChoices.draw(self.table, view, &random) else { return nil }
+        guard first != second else { return first }
+        let firstLoad = view.openRequests(first) &* Int(view.weight(second).rawValue)
+        let secondLoad = view.openRequests(second) &* Int(view.weight(first).rawValue)
+        return secondLoad < firstLoad ? second : first
+    }
+}
+
+/// Two servers that may take a client, for the algorithms that compare two.
+enum TwoChoices {
+    /// Both by weight, and different if a few draws find different ones; nil if every server is
+    /// passed over. When the draws find nobody, asks every server and draws among those that may.
+    static func draw(
+        _ table: AliasTable,
+        _ view: some ServerPoolView,
+        _ random: inout RandomSource
+    ) -> (first: Int, second: Int)? {
+        for _ in 0..<RandomOfTwo.drawsForFirst {
+            let first = table.draw(&random)
+            guard view.passOver(first) == .no else { continue }
+            for _ in 0..<RandomOfTwo.drawsForSecond {
+                let second = table.draw(&random)
+                if second != first && view.passOver(second) == .no { return (first, second) }
+            }
+            return (first, first)
+        }
+        return EligibleScan.drawTwo(view, &random)
+    }
+}

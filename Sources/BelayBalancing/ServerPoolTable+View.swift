@@ -1,0 +1,49 @@
+package import BelayCore
+
+extension ServerPoolTable {
+    /// Why the server may not take a client that is bound to none; `.no` if it may.
+    package func passOver(_ server: Int, at now: Instant, tried: TriedServers) -> PassOver {
+        switch self.adminState(server) {
+        case .ready: break
+        case .draining: return .draining
+        case .maintenance: return .maintenance
+        }
+        if self.weight(server) == .zero { return .weightZero }
+        return self.passOverBound(server, at: now, tried: tried)
+    }
+
+    /// Why the server may not take a client that is bound to it; `.no` if it may. A binding outlives
+    /// draining and weight 0.
+    package func passOverBound(_ server: Int, at now: Instant, tried: TriedServers) -> PassOver {
+        if self.adminState(server) == .maintenance { return .maintenance }
+        if self.load(.ejectedUntil, server) > now.nanoseconds { return .ejected }
+        let openMax = self.openMax(server)
+        if openMax > 0 && self.openRequests(server) >= openMax { return .full }
+        return tried.contains(server) ? .tried : .no
+    }
+
+    /// The table as an algorithm sees it for one exchange. It reads the table whenever it is asked.
+    package func view(at now: Instant, tried: TriedServers = TriedServers()) -> View {
+        View(table: self, now: now, tried: tried)
+    }
+
+    package struct View: ServerPoolView, Sendable {
+        fileprivate let table: ServerPoolTable
+        fileprivate let now: Instant
+        fileprivate let tried: TriedServers
+
+        package var count: Int { self.table.count }
+
+        package func weight(_ index: Int) -> Weight { self.table.weight(index) }
+
+        package func passOver(_ index: Int) -> PassOver {
+            self.table.passOver(index, at: self.now, tried: self.tried)
+        }
+
+        package func openRequests(_ index: Int) -> Int { self.table.openRequests(index) }
+
+        package func latency(_ index: Int, at now: Instant) -> TimeSpan {
+            self.table.latency(index).latency(at: now)
+        }
+    }
+}
