@@ -2,8 +2,7 @@ package import BelayBytes
 
 /// Writing chunked bodies (RFC 9112 §7.1).
 extension ByteWriter {
-    // Limit: a 64-bit size has at most 16 digits, then CRLF before and after the data.
-    /// What a chunk needs beside its data, at most.
+    /// What a chunk needs beside its data, at most: 16 digits, and CRLF before and after the data.
     package static var chunkOverheadMax: Int { 20 }
 
     /// Begins a chunk: its `size` bytes of data follow, then `appendChunkEnd()`. Size 0 would end
@@ -29,31 +28,14 @@ extension ByteWriter {
     /// Ends a body without trailers.
     package mutating func appendLastChunk() { self.append("0\r\n\r\n") }
 
-    /// Ends a body with trailers. Fields that a trailer must not change (framing, routing, who
-    /// asked, RFC 9110 §6.5.1) are left out.
-    package mutating func appendLastChunk(
-        trailers fields: borrowing FieldList,
-        in bytes: borrowing Span<UInt8>,
-        from start: Int
-    ) {
-        self.append("0\r\n")
-        for index in 0..<fields.count {
-            let line = fields[index]
-            guard line.id.mayBeTrailer else { continue }
-            self.append(line, in: bytes, from: start)
-        }
+    /// Ends the data of a body; its trailers follow, then `appendTrailersEnd()`.
+    package mutating func appendTrailersStart() { self.append("0\r\n") }
+
+    /// Writes a trailer field line as `BodyReader` gave it, without its line end.
+    package mutating func appendTrailer(_ bytes: borrowing Span<UInt8>, _ line: Range<Int>) {
+        self.append(bytes, line)
         self.append("\r\n")
     }
-}
 
-extension FieldName {
-    fileprivate var mayBeTrailer: Bool {
-        switch self {
-        case .host, .contentLength, .transferEncoding, .connection, .keepAlive, .proxyConnection,
-            .te, .trailer, .upgrade, .expect, .forwarded, .xForwardedFor, .xForwardedProto,
-            .xForwardedHost, .cookie, .setCookie, .cacheControl, .date:
-            false
-        case .other, .via, .accept: true
-        }
-    }
+    package mutating func appendTrailersEnd() { self.append("\r\n") }
 }

@@ -37,8 +37,7 @@ package struct ForwardingFacts: Sendable {
 /// the fields as they came without those that end here, then what Belay adds.
 ///
 /// `head` and `fields` hold offsets from `start` in `bytes`. `framing` is that of the body as it
-/// will be sent. With `keepsUpgrade` the wish to upgrade goes on, except to `h2c`: a tunnel in
-/// HTTP/2 would carry requests that nobody here sees.
+/// will be sent. With `keepsUpgrade`, for a head that `wantsUpgrade`, the wish goes on.
 ///
 /// What a client could forge about who asked is dropped unless the peer is trusted: Forwarded,
 /// X-Forwarded-*, and the addresses that content networks pass on (`isForgeable`).
@@ -62,7 +61,7 @@ package func writeRequest(
     }
     out.append("\r\n")
 
-    var seen = SeenFields()
+    var seen = SeenFields(keepsUpgrade: keepsUpgrade, keepsExpect: head.expectsContinue)
     var run = FieldRun()
     for index in 0..<fields.count {
         let line = fields[index]
@@ -88,20 +87,27 @@ package func writeRequest(
         out.append("\r\n")
     }
     out.append(framing: framing, of: head, seen)
-    out.append(
-        connectionOf: head, fields, seen, keepsUpgrade: keepsUpgrade, in: bytes, from: start)
+    out.append(connectionOf: head, fields, seen, in: bytes, from: start)
     out.append("\r\n")
 }
 
 /// Which of the fields that are written again stood in the head.
 struct SeenFields {
+    private let keepsUpgrade: Bool
+    private let keepsExpect: Bool
     var te = false
-    var upgrade = false
+    /// An Upgrade field went on.
+    var upgrades = false
     var contentLength = false
     var forwarded = false
     var xForwardedFor = false
     var xForwardedProto = false
     var xForwardedHost = false
+
+    init(keepsUpgrade: Bool, keepsExpect: Bool) {
+        self.keepsUpgrade = keepsUpgrade
+        self.keepsExpect = keepsExpect
+    }
 
     /// Whether the line goes on as it is.
     @inline(__always)
@@ -122,11 +128,11 @@ struct SeenFields {
             self.te = true
             return false
         case .upgrade:
-            self.upgrade = true
-            return false
+            self.upgrades = self.keepsUpgrade
+            return self.keepsUpgrade
         case .expect:
-            return true
-        // Nominating these cannot remove them: who asked would be lost behind a trusted proxy.
+            // HTTP/1.0 has no interim responses, and nothing is awaited where no body follows.
+            return self.keepsExpect
         case .forwarded:
             self.forwarded = facts.peerIsTrusted
             return facts.peerIsTrusted && !rules.forwarded
@@ -204,14 +210,13 @@ extension ByteWriter {
         connectionOf head: RequestHead,
         _ fields: borrowing FieldList,
         _ seen: SeenFields,
-        keepsUpgrade: Bool,
         in bytes: borrowing Span<UInt8>,
         from start: Int
     ) {
-        let upgrades =
-            keepsUpgrade && seen.upgrade
-            && self.append(upgradeOf: fields, in: bytes, from: start)
-        let takesTrailers = seen.te && fields.acceptTrailers(in: bytes, from: start)
+        let upgrades = seen.upgrades
+        let takesTrailers =
+            seen.te && head.minorVersion == 1
+            && fields.acceptTrailers(in: bytes, from: start)
         if takesTrailers { self.append("TE: trailers\r\n") }
         switch (upgrades, takesTrailers) {
         case (true, true): self.append("Connection: upgrade, TE\r\n")
@@ -220,62 +225,17 @@ extension ByteWriter {
         case (false, false): break
         }
     }
-
-    /// Writes Upgrade without `h2c`; false when nothing is left.
-    private mutating func append(
-        upgradeOf fields: borrowing FieldList,
-        in bytes: borrowing Span<UInt8>,
-        from start: Int
-    ) -> Bool {
-        var isEmpty = true
-        for index in 0..<fields.count where fields[index].id == .upgrade {
-            var elements = ListElements(fields[index].value.moved(by: start))
-            while let element = elements.next(in: bytes) {
-                if bytes.isEqual(element, toLowercase: "h2c") { continue }
-                self.append(isEmpty ? "Upgrade: " : ", ")
-                self.append(bytes, element)
-                isEmpty = false
-            }
-        }
-        if !isEmpty { self.append("\r\n") }
-        return !isEmpty
-    }
 }
 
 extension FieldList {
     /// A TE field holds `trailers` (RFC 9110 §10.1.4).
     fileprivate func acceptTrailers(in bytes: borrowing Span<UInt8>, from start: Int) -> Bool {
         for index in 0..<self.count where self[index].id == .te {
-            var elements = ListElements(self[index].value.moved(by: start))
-            while let element = elements.next(in: bytes) {
+            var elements = TokenList(self[index].value.moved(by: start))
+            while let element = elements.next(bytes) {
                 if bytes.isEqual(element, toLowercase: "trailers") { return true }
             }
         }
         return false
-    }
-}
-
-/// The elements of a list between commas, without white space and without empty ones (RFC 9110
-/// §5.6.1), for fields whose elements hold no quotes.
-struct ListElements {
-    private var cursor: Int
-    private let end: Int
-
-    init(_ range: Range<Int>) {
-        self.cursor = range.lowerBound
-        self.end = range.upperBound
-    }
-
-    mutating func next(in bytes: borrowing Span<UInt8>) -> Range<Int>? {
-        while self.cursor < self.end {
-            var first = self.cursor
-            var last = first
-            while last < self.end, bytes[last] != UInt8(ascii: ",") { last &+= 1 }
-            self.cursor = last &+ 1
-            while first < last, isSpace(bytes[first]) { first &+= 1 }
-            while last > first, isSpace(bytes[last &- 1]) { last &-= 1 }
-            if first < last { return first..<last }
-        }
-        return nil
     }
 }

@@ -16,14 +16,15 @@ enum Claim {
 /// The claim of a field's name.
 ///
 /// Gateways to CGI, WSGI and PHP read `_` in a name as `-`, so a name that is one of these with
-/// underscores would pass a check here and be believed there. `Proxy` becomes HTTP_PROXY there,
-/// which libraries take for the proxy to use ("httpoxy", CVE-2016-5385).
+/// underscores would pass a check here and be believed there. (What looks like a field that Belay
+/// knows was refused when the head was read.) `Proxy` becomes HTTP_PROXY there, which libraries
+/// take for the proxy to use ("httpoxy", CVE-2016-5385).
 func claim(ofName name: Range<Int>, in bytes: borrowing Span<UInt8>) -> Claim {
     let count = name.count
     switch lowercased(bytes[name.lowerBound]) {
     case UInt8(ascii: "x") where count >= 9: break
-    case UInt8(ascii: "c") where count == 9 || count == 14 || count == 16: break
-    case UInt8(ascii: "t") where count == 14 || count == 17: break
+    case UInt8(ascii: "c") where count == 9 || count == 16: break
+    case UInt8(ascii: "t") where count == 14: break
     case UInt8(ascii: "f") where count == 16: break
     case UInt8(ascii: "p") where count == 5: break
     default: return .none
@@ -42,11 +43,6 @@ func claim(ofName name: Range<Int>, in bytes: borrowing Span<UInt8>) -> Claim {
     let text = plain.span
     let all = 0..<min(count, 19)
     if count == 5, text.isEqual(all, to: "proxy") { return .never }
-    if hasUnderscore,
-        text.isEqual(all, to: "content-length") || text.isEqual(all, to: "transfer-encoding")
-    {
-        return .never
-    }
     guard isForgeable(text, count) else { return .none }
     return hasUnderscore ? .never : .whoAsked
 }
@@ -86,7 +82,8 @@ extension ByteWriter {
             self.append("\r\n")
             if !seen.xForwardedProto {
                 self.append(
-                    facts.isTLS ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
+                    facts.isTLS ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n"
+                )
             }
             if !seen.xForwardedHost, !authority.isEmpty {
                 self.append("X-Forwarded-Host: ")
@@ -138,7 +135,7 @@ extension ByteWriter {
     /// Writes the bytes as a token if they are one, else as a quoted string.
     private mutating func append(tokenOrQuoted range: Range<Int>, in bytes: borrowing Span<UInt8>) {
         var isToken = true
-        for index in range where !isTokenByte(bytes[index]) { isToken = false }
+        for index in range where !ByteClass.token.contains(bytes[index]) { isToken = false }
         if isToken { return self.append(bytes, range) }
         self.append(UInt8(ascii: "\""))
         for index in range {
@@ -149,19 +146,5 @@ extension ByteWriter {
             self.append(byte)
         }
         self.append(UInt8(ascii: "\""))
-    }
-}
-
-/// A byte of a token (RFC 9110 §5.6.2).
-func isTokenByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "!"), UInt8(ascii: "#"),
-        UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"), UInt8(ascii: "'"),
-        UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
-        UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"),
-        UInt8(ascii: "~"):
-        true
-    default: false
     }
 }
