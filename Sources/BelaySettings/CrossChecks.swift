@@ -1,0 +1,179 @@
+import BelayCore
+
+// What can only be judged with more than one setting in view.
+
+/// The file as a whole: references, names, addresses, routes that nothing reaches.
+func checkWhole(_ settings: inout Settings, _ tree: Tree, _ reader: inout Reader) {
+    // The default has been through no form.
+    for index in settings.listeners.indices where settings.listeners[index].name.isEmpty {
+        settings.listeners[index].name = settings.listeners[index].address.spelled
+    }
+    checkListeners(settings, &reader)
+    if settings.routes.isEmpty, reader.place("pools") != nil {
+        if settings.pools.count == 1, reader.place("routes") == nil {
+            let match = Settings.Match()
+            let pool = settings.pools[0].name
+            settings.routes = [Settings.Route(name: match.spelled, match: match, pool: pool)]
+        } else if !settings.pools.isEmpty {
+            let text =
+                settings.pools.count == 1
+                ? "routes is empty; leave the key out to send everything to the one pool"
+                : "\"routes\" must say which requests go to which of the pools"
+            reader.report(text, at: reader.place("routes", "pools"))
+        }
+    }
+    checkRoutes(settings, &reader)
+}
+
+private func checkListeners(_ settings: Settings, _ reader: inout Reader) {
+    var lines: [SocketAddress: Int] = [:]
+    var names: [String: Int] = [:]
+    for (index, listener) in settings.listeners.enumerated() {
+        let path = "listeners/\(index)"
+        guard reader.isSound(path) else { continue }
+        let place = reader.place(path + "/address", path)
+        let line = place?.line ?? 1
+        // Port 0 is another port each time.
+        if listener.address.port != 0 {
+            if let first = lines[listener.address] {
+                let text = "the address \(listener.address.spelled) is listened on twice"
+                reader.report("\(text); first on line \(first)", at: place)
+                continue
+            }
+            lines[listener.address] = line
+        }
+        guard let place = reader.place(path + "/name") else { continue }
+        if let first = names[listener.name] {
+            let text = "two listeners are named \(quoted(listener.name)); first on line \(first)"
+            reader.report(text, at: place)
+        }
+        names[listener.name] = place.line
+    }
+    if let admin = settings.admin?.address, let line = lines[admin] {
+        let text = "the admin address \(admin.spelled) is also the listener's of line \(line)"
+        reader.report(text, at: reader.place("admin/address", "admin", "listeners"))
+    }
+}
+
+private func checkRoutes(_ settings: Settings, _ reader: inout Reader) {
+    let pools = Set(settings.pools.map(\.name))
+    var names: [String: Int] = [:]
+    for (index, route) in settings.routes.enumerated() {
+        let path = "routes/\(index)"
+        if let place = reader.place(path + "/pool"), route.pool != .unset,
+            reader.place("pools") != nil, !pools.contains(route.pool)
+        {
+            let known = settings.pools.map(\.name.rawValue).filter { $0 != PoolName.unset.rawValue }
+            let suggestion = nearest(route.pool.rawValue, among: known)
+            var text = "there is no pool \(quoted(route.pool.rawValue))"
+            // Limit: what a reader takes in at a glance.
+            if suggestion == nil, (1...5).contains(known.count) {
+                text += ", only " + known.map(quoted).joined(separator: ", ")
+            }
+            reader.report(text, at: place, suggestion: suggestion)
+        }
+        if let place = reader.place(path + "/name"), !route.name.isEmpty {
+            if let line = names[route.name] {
+                let text = "two routes are named \(quoted(route.name)); first on line \(line)"
+                reader.report(text, at: place)
+            }
+            names[route.name] = place.line
+        }
+        guard reader.isSound(path) else { continue }
+        let above = settings.routes[..<index].enumerated().first { earlier, other in
+            reader.isSound("routes/\(earlier)") && other.match.covers(route.match)
+        }
+        if let above, let line = reader.place("routes/\(above.offset)")?.line {
+            let what = above.element.match == Settings.Match() ? "everything" : "all of it"
+            let text = "this route is never reached: the route on line \(line) takes \(what)"
+            reader.report(text, at: reader.place(path))
+        }
+    }
+}
+
+extension Settings.Match {
+    /// Whether this takes every request that `other` would.
+    fileprivate func covers(_ other: Settings.Match) -> Bool {
+        let takesMethods =
+            self.methods.isEmpty
+            || !other.methods.isEmpty && Set(other.methods).isSubset(of: self.methods)
+        return takesMethods && self.path.covers(other.path) && self.host.covers(other.host)
+    }
+}
+
+extension Settings.PathPrefix {
+    fileprivate func covers(_ other: Settings.PathPrefix) -> Bool {
+        other.text == self.text || other.text.hasPrefix(self.text + "/") || self == .all
+    }
+}
+
+extension Settings.HostPattern {
+    fileprivate func covers(_ other: Settings.HostPattern) -> Bool {
+        switch (self, other) {
+        case (.any, _): true
+        case (.exact(let own), .exact(let host)): own == host
+        case (.suffix(let own), .exact(let host)): host.hasSuffix(own)
+        case (.suffix(let own), .suffix(let other)): other.hasSuffix(own)
+        case (.exact, .any), (.exact, .suffix), (.suffix, .any): false
+        }
+    }
+}
+
+/// A pool's servers: no two of one name.
+func checkServerNames(_ pool: inout Settings.ServerPool, _ tree: Tree, _ reader: inout Reader) {
+    var lines: [ServerName: Int] = [:]
+    for (index, server) in pool.servers.enumerated() where server.name != .unset {
+        let path = "\(reader.path)/servers/\(index)"
+        guard let place = reader.place(path + "/name", path + "/address", path) else { continue }
+        if let line = lines[server.name] {
+            let name = quoted(server.name.rawValue)
+            let text = "two servers of this pool are named \(name); first on line \(line)"
+            reader.report(text, at: place)
+        } else {
+            lines[server.name] = place.line
+        }
+    }
+}
+
+/// The attributes of a cookie, which browsers judge together (RFC 6265bis §4.1.3, §5.6.7).
+func checkCookie(_ cookie: inout Settings.BindingCookie, _ tree: Tree, _ reader: inout Reader) {
+    func report(_ text: String, _ key: String) {
+        let path = reader.path
+        reader.report(text, at: reader.place("\(path)/\(key)", "\(path)/name") ?? tree.position)
+    }
+    if cookie.secure == .never {
+        if cookie.sameSite == .none {
+            report("a cookie with \"same-site: none\" must not have \"secure: never\"", "secure")
+        }
+        for prefix in ["__Host-", "__Secure-"] where cookie.name.hasPrefix(prefix) {
+            let text = "a cookie whose name begins with \(prefix) must not have \"secure: never\""
+            report(text, "secure")
+        }
+    }
+    if cookie.name.hasPrefix("__Host-") {
+        if cookie.path != "/" {
+            report("a cookie whose name begins with __Host- must have \"path: /\"", "path")
+        }
+        if cookie.domain != nil {
+            report("a cookie whose name begins with __Host- must have no domain", "domain")
+        }
+    }
+    if let idle = cookie.idle, let lifetime = cookie.lifetime, idle > lifetime {
+        let times = "idle (\(idle.spelled)) is longer than lifetime (\(lifetime.spelled))"
+        report("\(reader.subject): \(times)", "idle")
+    }
+}
+
+/// The key ring: given in one way, and no key twice.
+func checkKeys(_ keys: inout Settings.Keys, _ tree: Tree, _ reader: inout Reader) {
+    let path = reader.path
+    if let place = reader.place(path + "/file"), reader.place(path + "/ring") != nil {
+        reader.report("keys has both a ring and a file; give one of them", at: place)
+    }
+    for (index, key) in keys.ring.enumerated() where !key.bytes.isEmpty {
+        guard let first = keys.ring[..<index].firstIndex(of: key) else { continue }
+        let line = reader.place("\(path)/ring/\(first)")?.line ?? 1
+        let place = reader.place("\(path)/ring/\(index)")
+        reader.report("this key is in the ring twice; first on line \(line)", at: place)
+    }
+}

@@ -1,0 +1,178 @@
+import BelayCore
+
+// Forms that are made of other forms: groups, lists, names, and words in place of a value.
+
+extension Form {
+    /// A group of settings.
+    static func group(_ section: Section<Value>) -> Form {
+        Form(
+            outline: Outline(
+                words: "a group",
+                schema: section.outline.schema,
+                below: ("", section.outline)
+            ),
+            read: { tree, value, reader in section.read(tree, into: &value, &reader) },
+            encode: { section.encode($0) }
+        )
+    }
+
+    /// A group of settings, or one of them by itself for short.
+    static func group<Part: Sendable>(
+        _ section: Section<Value>,
+        orJust place: any WritableKeyPath<Value, Part> & Sendable,
+        _ form: Form<Part>
+    ) -> Form {
+        let group = Form.group(section)
+        return Form(
+            outline: Outline(
+                words: form.outline.words + ", or a group",
+                schema: ["anyOf": [form.outline.schema, group.outline.schema]],
+                below: group.outline.below
+            ),
+            read: { tree, value, reader in
+                guard case .text = tree.kind else { return group.read(tree, &value, &reader) }
+                form.read(tree, &value[keyPath: place], &reader)
+                section.finish(&value, tree, &reader)
+            },
+            encode: group.encode
+        )
+    }
+
+    /// A list. `blank` is what an entry starts from.
+    static func list<Element: Sendable>(
+        of form: Form<Element>,
+        from blank: @escaping @Sendable () -> Element,
+        max: Int,
+        isEmptyAllowed: Bool = true
+    ) -> Form where Value == [Element] {
+        var schema: JSON = ["type": "array", "items": form.outline.schema]
+        if !isEmptyAllowed { schema = schema.adding([.init(key: "minItems", value: 1)]) }
+        schema = schema.adding([.init(key: "maxItems", value: .integer(max))])
+        let words = form.outline.plainWords
+        return Form(
+            outline: Outline(
+                words: "a list; each entry is \(form.outline.words)",
+                schema: schema,
+                below: form.outline.below.map { ("[]" + $0.suffix, $0.section) }
+            ),
+            read: { tree, value, reader in
+                guard case .list(let trees) = tree.kind else {
+                    var text = "\(reader.subject) must be a list"
+                    if case .text(let word, isPlain: _) = tree.kind {
+                        text += "; write [\(word)], or \"- \(word)\" on a line of its own"
+                    } else {
+                        text += ", not \(tree.sort); begin each entry with \"- \""
+                    }
+                    return reader.report(text, at: tree.position)
+                }
+                if trees.isEmpty, !isEmptyAllowed {
+                    return reader.report("\(reader.subject) is empty", at: tree.position)
+                }
+                if trees.count > max {
+                    let text = "\(reader.subject) has \(trees.count) entries; at most \(max) fit"
+                    return reader.report(text, at: tree.position)
+                }
+                value = trees.enumerated().map { index, tree in
+                    var element = blank()
+                    reader.within(String(index), at: tree.position) { reader in
+                        if tree.isEmpty {
+                            let text = "\(reader.subject) has no value; it must be \(words)"
+                            reader.report(text, at: tree.position)
+                        } else {
+                            form.read(tree, &element, &reader)
+                        }
+                    }
+                    return element
+                }
+            },
+            encode: { values in
+                let elements = values.compactMap(form.encode)
+                return elements.isEmpty && !isEmptyAllowed ? nil : .array(elements)
+            }
+        )
+    }
+
+    /// The word `off` for nil, or the form, which starts from `blank`.
+    func orOff(from blank: @escaping @Sendable () -> Value) -> Form<Value?> {
+        Form<Value?>(
+            outline: self.outline.or("off"),
+            read: { tree, value, reader in
+                if case .text("off", isPlain: _) = tree.kind {
+                    value = nil
+                    return
+                }
+                var inner = value ?? blank()
+                self.read(tree, &inner, &reader)
+                value = inner
+            },
+            encode: { $0.map(self.encode) ?? "off" }
+        )
+    }
+
+    /// Groups under names that the operator chooses. `place` is where a group keeps its own.
+    static func named<Element: Sendable, Name: Sendable>(
+        _ section: Section<Element>,
+        as place: any WritableKeyPath<Element, Name> & Sendable,
+        _ name: Scalar<Name>,
+        max: Int
+    ) -> Form where Value == [Element] {
+        let outline = section.outline
+        return Form(
+            outline: Outline(
+                words: "groups, each under a name",
+                schema: [
+                    "type": "object", "minProperties": 1, "maxProperties": .integer(max),
+                    "propertyNames": name.outline.schema,
+                    "additionalProperties": outline.schema,
+                ],
+                below: (".NAME", outline)
+            ),
+            read: { tree, value, reader in
+                guard case .group(let entries) = tree.kind, !entries.isEmpty else {
+                    let text = "\(reader.subject) must hold groups, each under a name of its own"
+                    return reader.report(text, at: tree.position)
+                }
+                if entries.count > max {
+                    let text = "\(reader.subject) has \(entries.count) entries; at most \(max) fit"
+                    return reader.report(text, at: tree.position)
+                }
+                value = entries.map { entry in
+                    var element = section.defaults()
+                    reader.within(entry.key, at: entry.keyPosition) { reader in
+                        let key = Tree(
+                            kind: .text(entry.key, isPlain: false),
+                            position: entry.keyPosition
+                        )
+                        name.read(key, into: &element[keyPath: place], "the name", &reader)
+                        if entry.value.isEmpty {
+                            let text = "\(quoted(entry.key)) has no value; it must be a group"
+                            reader.report(text, at: entry.keyPosition)
+                        } else {
+                            section.read(entry.value, into: &element, &reader)
+                        }
+                    }
+                    return element
+                }
+            },
+            encode: { elements in
+                let members = elements.map { element in
+                    JSON.Member(
+                        key: name.key(element[keyPath: place]),
+                        value: section.encode(element)
+                    )
+                }
+                return members.isEmpty ? nil : .object(members)
+            }
+        )
+    }
+}
+
+extension Outline {
+    /// The same, or a word.
+    func or(_ word: String) -> Outline {
+        var result = self
+        result.words = "`\(word)` or \(self.words)"
+        result.schema = ["anyOf": [["const": .string(word)], self.schema]]
+        return result
+    }
+}

@@ -1,0 +1,254 @@
+package import BelayCore
+
+// BelaySettings: a YAML file to checked settings. `Settings` is the tree that the rest of Belay
+// reads: plain values, every default filled in, every reference resolved. How each one is spelled,
+// what it may be and what the manual says of it is declared once, in the files `Declaration…`;
+// the parser, the reference page and the JSON Schema all read those lines. What can only be judged
+// across the file (names, references, routes that nothing reaches) is in `CrossChecks`. Not here:
+// anything that acts on a setting. Start with `SettingsFile`.
+
+/// Everything an operator can set. A default is the value that the property starts with.
+package struct Settings: Sendable, Equatable {
+    /// Nil: one worker per core.
+    package var workers: Int?
+    package var pinWorkers = false
+    /// Nil: the runtime chooses by its environment.
+    package var stateDirectory: String?
+    package var listeners = [Listener(address: SocketAddress(ip: .anyV6, port: 8080))]
+    package var trustedProxies: [Network] = []
+    /// In the order in which they are tried; the first that matches is taken.
+    package var routes: [Route] = []
+    /// In the order of the file, at least one.
+    package var pools: [ServerPool] = []
+    package var limits = Limits()
+    package var headers = Headers()
+    /// The directory of the operator's own error pages.
+    package var errorPages: String?
+    package var log = Log()
+    package var keys = Keys()
+    /// Nil: no admin listener.
+    package var admin: Admin? = Admin()
+
+    /// The time a pool's servers have to accept a connection: its own, or the one of `limits`.
+    package func connectTimeout(of pool: ServerPool) -> TimeSpan {
+        pool.connectTimeout ?? self.limits.connectTimeout
+    }
+}
+
+extension Settings {
+    /// An address that clients connect to.
+    package struct Listener: Sendable, Equatable {
+        /// Of IPv6 `::` where the file names no address: that takes IPv4 as well.
+        package var address: SocketAddress
+        /// What logs and metrics call it. Starts as the address, as it was written.
+        package var name = ""
+    }
+
+    /// Requests that match go to the server pool. `pool` is always the name of one of `pools`.
+    package struct Route: Sendable, Equatable {
+        /// Starts as the host, path and methods it matches, such as `*.example.com/v1`.
+        package var name = ""
+        package var match = Match()
+        package var pool = PoolName.unset
+    }
+
+    /// What a route asks of a request; a request has to meet all of it.
+    package struct Match: Sendable, Equatable {
+        package var host = HostPattern.any
+        package var path = PathPrefix.all
+        /// Upper case as on the wire; none means every method.
+        package var methods: [String] = []
+    }
+
+    /// What a route asks of the host. Texts are in lower case, without a port.
+    package enum HostPattern: Sendable, Equatable {
+        case any
+        /// `example.com`.
+        case exact(String)
+        /// `*.example.com`, kept as `.example.com`: one label or more in front of it.
+        case suffix(String)
+    }
+
+    /// The start of a path that ends where a segment does: `/v1` holds for `/v1` and `/v1/users`
+    /// and not for `/v10`.
+    package struct PathPrefix: Sendable, Equatable {
+        /// Without the slash at its end; empty where every path will do.
+        package let text: String
+
+        package static let all = PathPrefix(text: "")
+    }
+}
+
+extension Settings {
+    /// Servers that can answer the same requests.
+    package struct ServerPool: Sendable, Equatable {
+        package var name = PoolName.unset
+        package var balance = Algorithm.randomOfTwo
+        package var servers: [Server] = []
+        package var retries = 2
+        /// How far above the pool's mean a hash may load a server: 1.25 is a quarter more.
+        package var loadBound = 1.25
+        package var failures = Failures()
+        /// Nil: that of `limits`.
+        package var connectTimeout: TimeSpan?
+        package var keep = Keep()
+        /// Nil: clients are bound to no server.
+        package var persistence: Persistence?
+    }
+
+    /// One server of a pool.
+    package struct Server: Sendable, Equatable {
+        /// Unique within its pool. Starts as the address, as it was written.
+        package var name = ServerName.unset
+        package var address = ServerAddress(host: "", port: 0)
+        package var weight = Weight.one
+        package var state = AdminState.ready
+        /// Requests that it may have at once; nil: no limit.
+        package var maxConnections: Int?
+    }
+
+    /// Where a server is reached. A host name is kept as text; the runtime resolves it.
+    package struct ServerAddress: Sendable, Equatable {
+        /// A host name in lower case, or an IP address without brackets.
+        package var host: String
+        package var port: UInt16
+    }
+
+    /// When live traffic ejects a server.
+    package struct Failures: Sendable, Equatable {
+        /// So many failures within `window` eject.
+        package var count = 5
+        package var window = TimeSpan.seconds(10)
+        /// The first ejection; every further one doubles, up to `ejectMax`.
+        package var eject = TimeSpan.seconds(10)
+        package var ejectMax = TimeSpan.minutes(5)
+        /// The part of the pool, 0...1, that may be ejected at once.
+        package var ejectShare = 0.5
+    }
+
+    /// Connections to servers that wait for their next request.
+    package struct Keep: Sendable, Equatable {
+        /// For each worker and server.
+        package var idleConnections = 64
+        package var idle = TimeSpan.seconds(30)
+    }
+
+    /// How clients come back to the server that they are bound to.
+    package struct Persistence: Sendable, Equatable {
+        package var cookie = BindingCookie()
+    }
+
+    /// The cookie that carries a binding.
+    package struct BindingCookie: Sendable, Equatable {
+        package var name = "belay"
+        package var domain: String?
+        package var path = "/"
+        package var sameSite = SameSite.lax
+        package var secure = SecureFlag.auto
+        /// Nil: a binding does not expire by not being used.
+        package var idle: TimeSpan? = .minutes(30)
+        /// Nil: a binding has no end.
+        package var lifetime: TimeSpan? = .hours(8)
+    }
+
+    /// The cookie attribute of the same name (RFC 6265bis §5.6.7).
+    package enum SameSite: UInt8, Sendable, CaseIterable {
+        case lax, strict, none
+    }
+
+    /// Whether the cookie has the attribute Secure.
+    package enum SecureFlag: UInt8, Sendable, CaseIterable {
+        /// As the client came: Secure over TLS, also where a trusted proxy says so.
+        case auto
+        case always, never
+    }
+}
+
+extension Settings {
+    /// What one Belay takes on before it refuses. Nil is `off`: no limit.
+    package struct Limits: Sendable, Equatable {
+        package var connections = 100_000
+        package var connectionsPerClient: Int?
+        package var headSize = ByteCount(kibibytes: 32)
+        package var headerCount = 100
+        package var bodySize: ByteCount?
+        package var headTimeout = TimeSpan.seconds(10)
+        package var keepAlive = TimeSpan.seconds(60)
+        package var idle = TimeSpan.seconds(60)
+        package var connectTimeout = TimeSpan.seconds(5)
+        /// For each worker.
+        package var pendingConnects = 1024
+        package var requestsPerConnection: Int?
+        package var shutdown = TimeSpan.seconds(30)
+    }
+
+    /// What Belay tells servers about the client and about itself.
+    package struct Headers: Sendable, Equatable {
+        package var xForwarded = true
+        package var forwarded = false
+        package var via = Via.off
+    }
+
+    /// What the header Via says (RFC 9110 §7.6.3).
+    package enum Via: UInt8, Sendable, CaseIterable {
+        case off
+        /// The name of the machine.
+        case on
+        /// `belay`, which tells nothing of the machine.
+        case pseudonym
+    }
+
+    /// What is written about the exchanges and about Belay itself.
+    package struct Log: Sendable, Equatable {
+        package var access = AccessFormat.text
+        package var accessTo = LogTarget.stdout
+        package var level = LogLevel.info
+    }
+
+    /// How the line of an exchange is written.
+    package enum AccessFormat: UInt8, Sendable, CaseIterable {
+        case json, text, off
+    }
+
+    /// Where the lines of exchanges go.
+    package enum LogTarget: Sendable, Equatable {
+        case stdout
+        case file(String)
+    }
+
+    /// What Belay writes about itself on stderr: this level and those after it.
+    package enum LogLevel: UInt8, Sendable, CaseIterable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+
+    /// The keys that seal bindings.
+    package struct Keys: Sendable, Equatable {
+        /// The first seals, all open. Empty: from `file`, or generated in the state directory.
+        package var ring: [SecretKey] = []
+        package var file: String?
+    }
+
+    /// Where metrics, states and `belay explain` are served.
+    package struct Admin: Sendable, Equatable {
+        package var address = SocketAddress(ip: .loopbackV4, port: 9900)
+    }
+}
+
+/// A key of 32 bytes, which no description, dump or problem shows.
+package struct SecretKey: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
+    package let bytes: [UInt8]
+
+    package var description: String { "secret" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// A number of bytes.
+package struct ByteCount: Sendable, Hashable, Comparable {
+    package var bytes: Int
+
+    package init(bytes: Int) { self.bytes = bytes }
+
+    package init(kibibytes: Int) { self.init(bytes: kibibytes * 1024) }
+
+    package static func < (left: ByteCount, right: ByteCount) -> Bool { left.bytes < right.bytes }
+}
