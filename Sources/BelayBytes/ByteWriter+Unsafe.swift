@@ -9,7 +9,8 @@
 /// `hasOverflowed` stays true until `removeAll()`. So a caller writes a whole message and asks
 /// once at its end. Never allocates after `init`.
 @safe
-package struct ByteWriter: ~Copyable {
+package struct ByteWriter: ~Copyable, @unchecked Sendable {
+    // Safe to send: nobody else has the memory.
     private let base: UnsafeMutablePointer<UInt8>
     /// How many bytes fit.
     package let capacity: Int

@@ -32,7 +32,8 @@ package struct OutputFile: ~Copyable, Sendable {
     /// clients). It is not inherited by programs that this one starts.
     package init(appendingTo path: String) throws(FileError) {
         // Safe: the path is passed as a terminated text that lives during the call.
-        let descriptor = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o640)
+        let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY
+        let descriptor = unsafe open(path, flags, 0o640)
         guard descriptor >= 0 else {
             throw FileError(code: errno, action: "open", path: path)
         }

@@ -1,0 +1,221 @@
+import BelayBytes
+import BelayCore
+
+/// What a worker counts without any label.
+package enum WorkerCounter: Int, Sendable, CaseIterable {
+    case connectionsAccepted, connectionsClosed
+    case bytesFromClients, bytesToClients
+    case bytesSpliced
+    case tunnelsOpened, tunnelsClosed
+}
+
+/// What a worker holds at present.
+package enum WorkerGauge: Int, Sendable, CaseIterable {
+    case bufferBlocksInUse, idleServerConnections
+}
+
+/// What is counted for a server, beside what `exchangeEnded` counts.
+package enum ServerCounter: Int, Sendable, CaseIterable {
+    /// The server refused a connection, or did not accept it in time.
+    case connectFailures
+    case ejections
+    case returns
+    /// An attempt on this server failed and the request was sent again.
+    case retries
+}
+
+/// The counters of one worker. Only that worker writes them; the page reads them whenever it likes.
+///
+/// A value that names tables: copying it is cheap and takes no reference. A finished exchange costs
+/// the worker about twenty relaxed loads and stores.
+package struct WorkerMetrics: Sendable {
+    let general: CounterTable
+    let endings: CounterTable
+    let refusals: CounterTable
+    let routes: CounterTable
+    let pools: CounterTable
+    let servers: CounterTable
+    /// One row: for each pool, the row of its first server in `servers`.
+    let firstServers: CounterTable
+
+    package init(names: TelemetryNames) {
+        self.general = CounterTable(rows: 1, columns: GeneralColumn.count)
+        self.endings = CounterTable(rows: Ending.allCases.count, columns: EndingColumn.count)
+        self.refusals = CounterTable(rows: 2, columns: max(names.refusals.count, 1))
+        self.routes = CounterTable(rows: 1, columns: max(names.routes.count, 1))
+        self.pools = CounterTable(rows: names.pools.count, columns: PoolColumn.count)
+        self.servers = CounterTable(rows: names.serverCount, columns: ServerColumn.count)
+        self.firstServers = CounterTable(rows: 1, columns: max(names.pools.count, 1))
+        for (pool, first) in names.firstServers.enumerated() {
+            self.firstServers.store(Int64(first), 0, pool)
+        }
+    }
+
+    package func count(_ counter: WorkerCounter, _ amount: Int = 1) {
+        self.general.addAlone(Int64(amount), 0, counter.rawValue)
+    }
+
+    package func set(_ gauge: WorkerGauge, _ value: Int) {
+        self.general.store(Int64(value), 0, GeneralColumn.gauges + gauge.rawValue)
+    }
+
+    package func connectionRefused(_ reason: ConnectionRefusal) {
+        self.general.addAlone(1, 0, GeneralColumn.connectionRefusals + Int(reason.rawValue))
+    }
+
+    package func timedOut(_ kind: TimeoutKind) {
+        self.general.addAlone(1, 0, GeneralColumn.timeouts + Int(kind.rawValue))
+    }
+
+    /// `server` is the index within its pool.
+    package func count(_ counter: ServerCounter, pool: Int, server: Int) {
+        self.servers.addAlone(
+            1,
+            self.row(pool: pool, server: server),
+            ServerColumn.counters + counter.rawValue
+        )
+    }
+
+    /// Counts all that a finished exchange stands for. To be called once for each, as soon as
+    /// `ended` and `ending` are written.
+    package func exchangeEnded(_ record: borrowing ExchangeRecord) {
+        self.count(.bytesFromClients, Int(truncatingIfNeeded: record.bytesFromClient))
+        self.count(.bytesToClients, Int(truncatingIfNeeded: record.bytesToClient))
+        let ending = Int(record.ending.rawValue)
+        self.endings.addAlone(1, ending, EndingColumn.total)
+        if record.isOwnAnswer {
+            self.endings.addAlone(1, ending, EndingColumn.index(of: record.status))
+        }
+        if let refusal = record.refusal {
+            let side: MessageSide = record.ending == .requestRefused ? .client : .server
+            self.refusals.addAlone(1, Int(side.rawValue), Int(refusal))
+        }
+        if let route = record.route { self.routes.addAlone(1, 0, route) }
+        guard let pool = record.pool else { return }
+        self.countPool(record, pool)
+        if let server = record.server {
+            self.countServer(record, self.row(pool: pool, server: server))
+        }
+    }
+
+    private func countPool(_ record: borrowing ExchangeRecord, _ pool: Int) {
+        self.observe(record.totalTime, pool, PoolColumn.duration)
+        if let span = record.firstByteTime { self.observe(span, pool, PoolColumn.firstByte) }
+        if let span = record.connectTime { self.observe(span, pool, PoolColumn.connect) }
+        self.pools.addAlone(1, pool, PoolColumn.verdicts + Int(record.persistence.rawValue))
+        if record.binding != .none {
+            self.pools.addAlone(1, pool, PoolColumn.bindings + Int(record.binding.rawValue))
+        }
+    }
+
+    private func countServer(_ record: borrowing ExchangeRecord, _ row: Int) {
+        self.servers.addAlone(1, row, ServerColumn.answer(of: record))
+        self.servers.addAlone(
+            Int64(truncatingIfNeeded: record.bytesFromServer),
+            row,
+            ServerColumn.received
+        )
+        self.servers.addAlone(
+            Int64(truncatingIfNeeded: record.bytesToServer),
+            row,
+            ServerColumn.sent
+        )
+        if record.rule == .redispatch { self.servers.addAlone(1, row, ServerColumn.redispatches) }
+        if record.isReused {
+            self.servers.addAlone(1, row, ServerColumn.reused)
+        } else if record.connectDone != nil {
+            self.servers.addAlone(1, row, ServerColumn.opened)
+        }
+    }
+
+    private func observe(_ span: TimeSpan, _ pool: Int, _ histogram: Int) {
+        self.pools.addAlone(1, pool, histogram + LatencyBuckets.index(of: span))
+        self.pools.addAlone(span.nanoseconds, pool, histogram + LatencyBuckets.count)
+    }
+
+    private func row(pool: Int, server: Int) -> Int {
+        Int(self.firstServers.load(0, pool)) &+ server
+    }
+}
+
+/// Whose message was refused.
+enum MessageSide: UInt8, CaseIterable {
+    case client, server
+}
+
+// The columns are written as numbers, because a constant that is computed at start costs a check at
+// each use. The tests hold them against the enums.
+
+/// Columns of the one row without labels.
+enum GeneralColumn {
+    static var gauges: Int { 7 }
+    static var connectionRefusals: Int { 9 }
+    static var timeouts: Int { 13 }
+    static var count: Int { 20 }
+}
+
+/// Columns of an ending's row: all exchanges that ended so, and those that Belay answered itself,
+/// by status.
+enum EndingColumn {
+    static var total: Int { 0 }
+    /// The statuses that Belay answers with, one column each from 1 on; any other is counted in the
+    /// last column.
+    static let statuses: [UInt16] = [
+        400, 403, 404, 405, 408, 411, 413, 414, 417, 429, 431, 500, 501, 502, 503, 504,
+    ]
+    static var other: Int { 17 }
+    static var count: Int { 18 }
+
+    static func index(of status: UInt16) -> Int {
+        switch status {
+        case 400: 1
+        case 403: 2
+        case 404: 3
+        case 405: 4
+        case 408: 5
+        case 411: 6
+        case 413: 7
+        case 414: 8
+        case 417: 9
+        case 429: 10
+        case 431: 11
+        case 500: 12
+        case 501: 13
+        case 502: 14
+        case 503: 15
+        case 504: 16
+        default: Self.other
+        }
+    }
+}
+
+/// Columns of a pool's row.
+enum PoolColumn {
+    /// A histogram takes its buckets and a sum in nanoseconds.
+    static var histogramWidth: Int { LatencyBuckets.count + 1 }
+    static var duration: Int { 0 }
+    static var firstByte: Int { Self.histogramWidth }
+    static var connect: Int { 2 * Self.histogramWidth }
+    static var verdicts: Int { 3 * Self.histogramWidth }
+    static var bindings: Int { Self.verdicts + 12 }
+    static var count: Int { Self.bindings + 3 }
+}
+
+/// Columns of a server's row: 15, on two cache lines.
+enum ServerColumn {
+    /// Answers by class, 1xx to 5xx, then exchanges that the server did not answer.
+    static var answers: Int { 0 }
+    static let answerNames: [String] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"]
+    static var counters: Int { 6 }
+    static var received: Int { 10 }
+    static var sent: Int { 11 }
+    static var redispatches: Int { 12 }
+    static var opened: Int { 13 }
+    static var reused: Int { 14 }
+    static var count: Int { 15 }
+
+    static func answer(of record: borrowing ExchangeRecord) -> Int {
+        guard !record.isOwnAnswer, record.status >= 100, record.status < 600 else { return 5 }
+        return Int(record.status) / 100 - 1
+    }
+}
