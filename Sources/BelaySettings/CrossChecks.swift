@@ -137,8 +137,8 @@ func checkServerNames(_ pool: inout Settings.ServerPool, _ tree: Tree, _ reader:
 
 /// The attributes of a cookie, which browsers judge together (RFC 6265bis §4.1.3, §5.6.7).
 func checkCookie(_ cookie: inout Settings.BindingCookie, _ tree: Tree, _ reader: inout Reader) {
+    let path = reader.path
     func report(_ text: String, _ key: String) {
-        let path = reader.path
         reader.report(text, at: reader.place("\(path)/\(key)", "\(path)/name") ?? tree.position)
     }
     if cookie.secure == .never {
@@ -158,6 +158,7 @@ func checkCookie(_ cookie: inout Settings.BindingCookie, _ tree: Tree, _ reader:
             report("a cookie whose name begins with __Host- must have no domain", "domain")
         }
     }
+    guard reader.isFree(path + "/idle"), reader.isFree(path + "/lifetime") else { return }
     if let idle = cookie.idle, let lifetime = cookie.lifetime, idle > lifetime {
         let times = "idle (\(idle.spelled)) is longer than lifetime (\(lifetime.spelled))"
         report("\(reader.subject): \(times)", "idle")

@@ -168,8 +168,11 @@ extension Declaration {
             ),
         ],
         finish: { failures, tree, reader in
-            guard failures.eject > failures.ejectMax else { return }
-            let place = reader.place(reader.path + "/eject", reader.path + "/eject-max")
+            let (eject, ejectMax) = (reader.path + "/eject", reader.path + "/eject-max")
+            guard failures.eject > failures.ejectMax, reader.isFree(eject),
+                reader.isFree(ejectMax)
+            else { return }
+            let place = reader.place(eject, ejectMax)
             let times = "(\(failures.eject.spelled)) is longer than eject-max"
             let text = "\(reader.subject): eject \(times) (\(failures.ejectMax.spelled))"
             reader.report(text, at: place ?? tree.position)

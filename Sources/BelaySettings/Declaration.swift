@@ -8,7 +8,7 @@ import BelayCore
 enum Declaration {
     /// The whole file.
     static let root = Section(
-        doc: "At the top of the file.",
+        doc: "Everything else lies inside one of these.",
         defaults: { Settings() },
         fields: Declaration.traffic + Declaration.operation,
         finish: checkWhole

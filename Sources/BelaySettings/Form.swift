@@ -103,7 +103,8 @@ extension Section {
     func read(_ tree: Tree, into owner: inout Owner, _ reader: inout Reader) {
         guard case .group(let entries) = tree.kind else {
             let names = self.fields.map(\.name).prefix(3).joined(separator: ", ")
-            let text = "\(reader.subject) must be a group of settings (\(names), …), not "
+            let more = self.fields.count > 3 ? ", …" : ""
+            let text = "\(reader.subject) must be a group of settings (\(names)\(more)), not "
             reader.report(text + tree.sort, at: tree.position)
             return
         }
@@ -158,7 +159,8 @@ extension SectionOutline {
     var schema: JSON {
         let properties = self.fields.map { field in
             var notes = [JSON.Member(key: "description", value: .string(field.doc.plain))]
-            if let standard = field.standard {
+            // The parts of a group have defaults of their own.
+            if let standard = field.standard, !standard.isObject {
                 notes.append(JSON.Member(key: "default", value: standard))
             }
             return JSON.Member(key: field.name, value: field.outline.schema.adding(notes))

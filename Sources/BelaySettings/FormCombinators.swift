@@ -51,7 +51,7 @@ extension Form {
         let words = form.outline.plainWords
         return Form(
             outline: Outline(
-                words: "a list; each entry is \(form.outline.words)",
+                words: listWords(form.outline.words),
                 schema: schema,
                 below: form.outline.below.map { ("[]" + $0.suffix, $0.section) }
             ),
@@ -101,6 +101,10 @@ extension Form {
                     value = nil
                     return
                 }
+                if case .text(let text, isPlain: _) = tree.kind, isOffMeant(text) {
+                    let sentence = "\(reader.subject) must be off or a group, not \(tree.sort)"
+                    return reader.report(sentence, at: tree.position, suggestion: "off")
+                }
                 var inner = value ?? blank()
                 self.read(tree, &inner, &reader)
                 value = inner
@@ -136,6 +140,7 @@ extension Form {
                     let text = "\(reader.subject) has \(entries.count) entries; at most \(max) fit"
                     return reader.report(text, at: tree.position)
                 }
+                let keySubject = "a key of \(reader.subject)"
                 value = entries.map { entry in
                     var element = section.defaults()
                     reader.within(entry.key, at: entry.keyPosition) { reader in
@@ -143,7 +148,7 @@ extension Form {
                             kind: .text(entry.key, isPlain: false),
                             position: entry.keyPosition
                         )
-                        name.read(key, into: &element[keyPath: place], "the name", &reader)
+                        name.read(key, into: &element[keyPath: place], keySubject, &reader)
                         if entry.value.isEmpty {
                             let text = "\(quoted(entry.key)) has no value; it must be a group"
                             reader.report(text, at: entry.keyPosition)
@@ -165,6 +170,10 @@ extension Form {
             }
         )
     }
+}
+
+private func listWords(_ words: String) -> String {
+    words == "a group" ? "a list of groups" : "a list; each entry is \(words)"
 }
 
 extension Outline {

@@ -37,6 +37,12 @@ extension JSON {
         return .object(own + members)
     }
 
+    /// Whether this has members.
+    var isObject: Bool {
+        guard case .object = self else { return false }
+        return true
+    }
+
     /// The text of a file: indented by two spaces, short arrays on one line.
     package var text: String { self.text(indent: "") }
 
@@ -66,7 +72,7 @@ extension JSON {
         switch self {
         case .bool(let value): value ? "true" : "false"
         case .integer(let value): String(value)
-        case .number(let value): "\(value)"
+        case .number(let value): shortest(value)
         case .string(let value): word(value)
         case .array(let elements):
             "[" + elements.map { $0.flow(colon: colon, word: word) }.joined(separator: ", ") + "]"

@@ -28,7 +28,7 @@ extension Scalar where Value == Double {
     /// A number within a range.
     static func number(_ range: ClosedRange<Double>) -> Scalar {
         Scalar(
-            "a number within \(range.lowerBound)...\(range.upperBound)",
+            "a number within \(shortest(range.lowerBound))...\(shortest(range.upperBound))",
             schema: [
                 "type": "number", "minimum": .number(range.lowerBound),
                 "maximum": .number(range.upperBound),
@@ -63,6 +63,12 @@ extension Scalar where Value == Double {
         },
         encode: { .string("\(Int(($0 * 100).rounded()))%") }
     )
+}
+
+/// A number without the `.0` of a whole one.
+func shortest(_ number: Double) -> String {
+    let text = "\(number)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }
 
 /// Digits and nothing else, no zero in front: YAML would read `010` as eight.

@@ -52,6 +52,9 @@ struct Reader {
         self.places[path] != nil && !self.unsound.contains(path)
     }
 
+    /// Whether nothing was wrong with the setting, in the file or not.
+    func isFree(_ path: String) -> Bool { !self.unsound.contains(path) }
+
     /// Problems in the order of the file, each once (an alias is read wherever it is used).
     func sortedProblems() -> [SettingsProblem] {
         var seen: Set<SettingsProblem> = []

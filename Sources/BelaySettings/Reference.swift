@@ -10,9 +10,12 @@ package enum Reference {
             page += "\n## \(heading)\n\n\(section.doc)\n\n"
             page += "| setting | value | default | |\n|---|---|---|---|\n"
             for field in section.fields {
-                page += row(field)
-                guard let below = field.outline.below else { continue }
+                guard let below = field.outline.below else {
+                    page += row(field, doc: field.doc)
+                    continue
+                }
                 let path = (place.isEmpty ? "" : place + ".") + field.name + below.suffix
+                page += row(field, doc: "\(field.doc) See [`\(path)`](#\(anchor(path))).")
                 queue.append((path, below.section))
             }
             let waiting = queue
@@ -61,24 +64,21 @@ private let introduction = """
 
     """
 
-private func row(_ field: FieldOutline) -> String {
+/// The anchor that GitHub and most others give a heading.
+private func anchor(_ heading: String) -> String {
+    heading.lowercased().filter { $0.isLetter || $0.isNumber || $0 == "-" }
+}
+
+private func row(_ field: FieldOutline, doc: String) -> String {
     let standard: String
     if field.isRequired {
         standard = "required"
-    } else if let value = field.standard, !value.isGroup {
+    } else if let value = field.standard, !value.isObject {
         standard = "`\(value.yaml)`"
     } else {
         standard = ""
     }
-    return "| `\(field.name)` | \(field.outline.words) | \(standard) | \(field.doc) |\n"
-}
-
-extension JSON {
-    /// Whether the parts have rows of their own.
-    fileprivate var isGroup: Bool {
-        guard case .object = self else { return false }
-        return true
-    }
+    return "| `\(field.name)` | \(field.outline.words) | \(standard) | \(doc) |\n"
 }
 
 /// A setting of a file: groups over several lines, the rest on one.
@@ -88,7 +88,7 @@ private func lines(_ member: JSON.Member, indent: String) -> String {
     case .object(let members) where !members.isEmpty:
         let inner = members.map { lines($0, indent: indent + "  ") }.joined()
         return "\(indent)\(key):\n\(inner)"
-    case .array(let elements) where elements.contains(where: \.isGroup):
+    case .array(let elements) where elements.contains(where: \.isObject):
         let inner = elements.map { "\(indent)  - \($0.yaml)\n" }.joined()
         return "\(indent)\(key):\n\(inner)"
     case .array, .object, .bool, .integer, .number, .string:

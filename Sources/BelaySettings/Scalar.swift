@@ -154,6 +154,9 @@ extension Scalar where Value == Bool {
     static let onOff = Scalar.choice([("on", true), ("off", false)])
 }
 
+/// Whether a text that is not `off` was probably meant as that.
+func isOffMeant(_ text: String) -> Bool { nearestWord(text, among: ["off"]) != nil }
+
 /// The nearest word, where the many spellings of yes and no stand for each other.
 private func nearestWord(_ text: String, among words: [String]) -> String? {
     let yes = ["on", "true", "yes", "y", "1", "enabled"]

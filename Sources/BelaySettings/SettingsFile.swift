@@ -37,7 +37,11 @@ package enum SettingsFile {
             return problem("the file cannot be opened for reading")
         }
         defer { try? handle.close() }
-        guard let data = try? handle.read(upToCount: Self.sizeMax + 1) else {
+        let data: Data
+        do {
+            // Nil is the end of the file at once.
+            data = try handle.read(upToCount: Self.sizeMax + 1) ?? Data()
+        } catch {
             return problem("the file cannot be read")
         }
         if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]) {

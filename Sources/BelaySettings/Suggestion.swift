@@ -13,7 +13,10 @@ func nearest(_ text: String, among candidates: some Sequence<String>) -> String?
         guard distance <= allowed, distance < other.count else { continue }
         if distance < best?.distance ?? .max { best = (candidate, distance) }
     }
-    return best?.candidate
+    if let best { return best.candidate }
+    // `warn` for `warning`, `drain` for `draining`.
+    let longer = candidates.filter { wanted.count >= 3 && folded($0).starts(with: wanted) }
+    return longer.count == 1 ? longer[0] : nil
 }
 
 private func folded(_ text: String) -> [Unicode.Scalar] {

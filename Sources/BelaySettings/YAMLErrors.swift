@@ -90,28 +90,28 @@ private struct Syntax {
     let context: String
     let place: Position
     private let line: [Unicode.Scalar]
-    private let lineCount: Int
+    private let lineAbove: [Unicode.Scalar]
 
     init(problem: String, context: String, text: [Unicode.Scalar], place: Position) {
         self.problem = problem
         self.context = context
         self.place = place
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        self.lineCount = lines.count
-        self.line = place.line <= lines.count ? Array(lines[place.line - 1]) : []
+        func line(_ number: Int) -> [Unicode.Scalar] {
+            lines.indices.contains(number - 1) ? Array(lines[number - 1]) : []
+        }
+        self.line = line(place.line)
+        self.lineAbove = line(place.line - 1)
     }
 
     typealias Mistake = (text: String, place: Position, suggestion: String?)
 
     func mistake(start: Position?) -> Mistake {
-        if let mistake = self.mistakeOfOneCharacter() { return mistake }
         if self.isUnquotedAddress {
             return ("an address with brackets must stand in quotes, \"[::1]:80\"", self.place, nil)
         }
-        if self.problem.contains("mapping values are not allowed") {
-            let text = "a \": \" is not expected here; is the line indented like its neighbours?"
-            return (text, self.place, nil)
-        }
+        if let mistake = self.mistakeOfOneCharacter() ?? self.mistakeOfQuotes() { return mistake }
+        if self.problem.contains("mapping values are not allowed") { return self.mistakeOfColons() }
         if self.problem.contains("unexpected end of stream") {
             return ("a quote is opened here and never closed", start ?? self.place, nil)
         }
@@ -165,10 +165,48 @@ private struct Syntax {
         case "@", "`", "%":
             let sign = self.line[index]
             return ("a text that begins with \(sign) must stand in quotes", self.place, nil)
+        case ":":
+            guard self.problem.contains("did not find expected node content") else { return nil }
+            let word = self.line[index...].prefix { !" ,]}".contains($0) }
+            let text = "inside brackets, a text that begins with : must stand in quotes: "
+            return (text + "\"\(String(String.UnicodeScalarView(word)))\"", self.place, nil)
         case "\t":
             return ("a tab stands here; YAML wants spaces", self.place, nil)
         default: return nil
         }
+    }
+
+    /// A second colon in a line, or none or one too close in the line before, which YAML then reads
+    /// as the start of one long key.
+    private func mistakeOfColons() -> Mistake {
+        let before = self.line.prefix(max(0, self.place.column - 1))
+        if hasColon(before) {
+            return ("a text with \": \" in it must stand in quotes", self.place, nil)
+        }
+        let number = self.place.line - 1
+        let above = self.lineAbove.drop { $0 == " " || $0 == "-" }
+        if let colon = above.firstIndex(of: ":"), !hasColon(above), colon != above.startIndex,
+            above[..<colon].allSatisfy({ $0.properties.isAlphabetic || $0 == "-" })
+        {
+            let text = "line \(number) has no space after its colon"
+            return (text, Position(line: number, column: colon + 2), nil)
+        }
+        if !above.isEmpty, !above.contains(":"), above.first != "#" {
+            let text = "line \(number) has no colon"
+            return (text, Position(line: number, column: self.lineAbove.count + 1), nil)
+        }
+        let text = "a \": \" is not expected here; is the line indented like its neighbours?"
+        return (text, self.place, nil)
+    }
+
+    /// More text after a closing quote, often because of an apostrophe.
+    private func mistakeOfQuotes() -> Mistake? {
+        let before = self.line.prefix(max(0, self.place.column - 1)).reversed()
+        guard let last = before.first(where: { $0 != " " }), last == "'" || last == "\"",
+            self.problem.contains("did not find expected")
+        else { return nil }
+        let text = "the quote ends before this; inside '…' an apostrophe is written twice"
+        return (text, self.place, nil)
     }
 
     /// `[::1]:80` without quotes reads as a list and something after it.
@@ -190,6 +228,11 @@ private struct Syntax {
         }
         return false
     }
+}
+
+/// Whether there is a colon that YAML takes for one: at the end, or before a space.
+private func hasColon(_ line: some Collection<Unicode.Scalar>) -> Bool {
+    zip(line, Array(line.dropFirst()) + [" "]).contains { $0 == ":" && $1 == " " }
 }
 
 extension String {
