@@ -72,7 +72,7 @@ package struct WorkerMetrics: Sendable {
         self.servers.addAlone(
             1,
             self.row(pool: pool, server: server),
-            ServerColumn.counters + counter.rawValue
+            ServerColumn.of(counter)
         )
     }
 
@@ -187,6 +187,11 @@ enum EndingColumn {
         default: Self.other
         }
     }
+
+    /// The label of a column of answers.
+    static func name(of column: Int) -> String {
+        column == Self.other ? "other" : String(Self.statuses[column - 1])
+    }
 }
 
 /// Columns of a pool's row.
@@ -213,6 +218,8 @@ enum ServerColumn {
     static var opened: Int { 13 }
     static var reused: Int { 14 }
     static var count: Int { 15 }
+
+    static func of(_ counter: ServerCounter) -> Int { Self.counters + counter.rawValue }
 
     static func answer(of record: borrowing ExchangeRecord) -> Int {
         guard !record.isOwnAnswer, record.status >= 100, record.status < 600 else { return 5 }

@@ -1,0 +1,80 @@
+import BelayBytes
+package import BelayCore
+
+/// The counters of all workers, and their sums.
+package struct MetricsStore: Sendable {
+    package let names: TelemetryNames
+    package let workers: [WorkerMetrics]
+
+    package init(names: TelemetryNames, workers: Int) {
+        precondition(workers > 0, "nobody would count")
+        self.names = names
+        self.workers = (0..<workers).map { _ in WorkerMetrics(names: names) }
+    }
+
+    /// The sum over the workers. Other threads count on meanwhile: two sums that belong together
+    /// may differ by what was under way.
+    func sum(_ table: KeyPath<WorkerMetrics, CounterTable>, _ row: Int, _ column: Int) -> Int64 {
+        self.workers.reduce(0) { $0 &+ $1[keyPath: table].load(row, column) }
+    }
+
+    func sum(_ counter: WorkerCounter) -> Int64 { self.sum(\.general, 0, counter.rawValue) }
+
+    func sum(_ gauge: WorkerGauge) -> Int64 {
+        self.sum(\.general, 0, GeneralColumn.gauges + gauge.rawValue)
+    }
+
+    /// Exchanges at a server that ended so far, and those that the server failed: answers of 5xx
+    /// and none at all.
+    package func exchanges(pool: Int, server: Int) -> (ended: Int, failed: Int) {
+        let row = self.names.firstServers[pool] + server
+        let counts = (0..<ServerColumn.answerNames.count).map { self.sum(\.servers, row, $0) }
+        return (Int(counts.reduce(0, +)), Int(counts[4] + counts[5]))
+    }
+}
+
+/// What the page tells beside the counters.
+package struct ProcessState: Sendable {
+    package var version: String
+    package var started: UnixTime
+    package var uptime: TimeSpan
+    /// Keys in the ring that seals binding cookies.
+    package var keys: Int
+    package var logLinesWritten: Int
+    package var logLinesDropped: Int
+    /// For each pool, its servers in order.
+    package var servers: [[ServerState]]
+
+    package init(
+        version: String,
+        started: UnixTime,
+        uptime: TimeSpan,
+        keys: Int,
+        logLinesWritten: Int,
+        logLinesDropped: Int,
+        servers: [[ServerState]]
+    ) {
+        self.version = version
+        self.started = started
+        self.uptime = uptime
+        self.keys = keys
+        self.logLinesWritten = logLinesWritten
+        self.logLinesDropped = logLinesDropped
+        self.servers = servers
+    }
+}
+
+/// What the balancer knows of a server at present.
+package struct ServerState: Sendable {
+    package var openRequests: Int
+    package var health: Health
+    package var adminState: AdminState
+    package var weight: Weight
+
+    package init(openRequests: Int, health: Health, adminState: AdminState, weight: Weight) {
+        self.openRequests = openRequests
+        self.health = health
+        self.adminState = adminState
+        self.weight = weight
+    }
+}
