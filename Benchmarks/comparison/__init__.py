@@ -1,0 +1,1 @@
+"""The comparison of Belay with HAProxy, nginx and Caddy: see ../README.md."""

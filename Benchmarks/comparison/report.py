@@ -1,0 +1,192 @@
+"""The results as Markdown."""
+
+from .summary import REFERENCE, Spread, Summary
+
+NAMES = {"belay": "Belay", "haproxy": "HAProxy", "nginx": "nginx", "caddy": "Caddy"}
+
+
+def _figure(value: float) -> str:
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def _ratio(spread: Spread | None) -> str:
+    if not spread:
+        return ""
+    mark = "\\*" if spread.is_disturbed else ""
+    return f"**{spread.median:.2f}**{mark} [{spread.least:.2f}-{spread.most:.2f}]"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+class Report:
+    """`about` holds the machine, the versions, the options and the notes."""
+
+    def __init__(self, summary: Summary, workloads: list, proxies: list[str], about: dict,
+                 calls: dict[tuple[str, str], float | None], judged: list[dict]):
+        self.summary, self.workloads, self.proxies = summary, workloads, proxies
+        self.about, self.calls, self.judged = about, calls, judged
+
+    def markdown(self) -> str:
+        parts = [
+            "# Belay beside HAProxy, nginx and Caddy",
+            self._about(),
+            "![CPU per exchange](cpu.svg)",
+            self._targets(),
+            self._cpu(),
+            self._comparison("Requests per second", "per_second", 1, "closed",
+                             "Where the load's core is the bottleneck the proxy's is not full: "
+                             "the share of its core that it used stands in brackets."),
+            self._latency(),
+            self._comparison("Peak memory, MiB", "peak_memory", 1 / 2**20, "all",
+                             "VmHWM, added over a proxy's processes."),
+            self._idle(),
+            self._calls(),
+            self._method(),
+        ]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _about(self) -> str:
+        about = self.about
+        lines = [f"- {name}: {text}" for name, text in about["facts"].items()]
+        return "Written by `make bench`.\n\n" + "\n".join(lines)
+
+    def _targets(self) -> str:
+        if not self.judged:
+            return ""
+        titles = {workload.name: workload.title for workload in self.workloads}
+        rows = []
+        for judged in self.judged:
+            measured = judged["measured"]
+            figure = verdict = "not measured"
+            if measured:
+                figure = _ratio(Spread(**measured))
+                verdict = "reached" if judged["reached"] else "**not reached**"
+            rows.append([judged["target"], titles[judged["workload"]],
+                         f"≤ {judged['limit']:.2f}", figure, verdict])
+        return "## Targets\n\n" + _table(
+            ["target", "workload", "limit", "measured", ""], rows
+        )
+
+    def _head(self) -> list[str]:
+        return ["workload"] + [NAMES.get(proxy, proxy) for proxy in self.proxies]
+
+    def _cpu(self) -> str:
+        rows = []
+        for workload in self.workloads:
+            row = [workload.title]
+            for proxy in self.proxies:
+                total, user, system = (
+                    self.summary.value(workload.name, proxy, what)
+                    for what in ("cpu_us", "user_us", "system_us")
+                )
+                if not total:
+                    row.append("not measured")
+                    continue
+                cell = f"{_figure(total.median)} µs = {_figure(user.median)} + " \
+                       f"{_figure(system.median)}"
+                if proxy != REFERENCE:
+                    cell += f"<br>{_ratio(self.summary.ratio(workload.name, proxy, 'cpu_us'))}"
+                row.append(cell)
+            rows.append(row)
+        return (
+            "## CPU per exchange: all = user + system\n\n"
+            "In bold the ratio to HAProxy's in the same round: median [least-most].\n\n"
+            + _table(self._head(), rows)
+        )
+
+    def _comparison(self, title: str, what: str, scale: float, which: str, note: str) -> str:
+        rows = []
+        for workload in self.workloads:
+            if which == "closed" and (workload.held or workload.client == "open loop"):
+                continue
+            row = [workload.title]
+            for proxy in self.proxies:
+                value = self.summary.value(workload.name, proxy, what)
+                if not value:
+                    row.append("not measured")
+                    continue
+                cell = _figure(value.median * scale)
+                if which == "closed":
+                    share = self.summary.value(workload.name, proxy, "core_share")
+                    cell += f" ({share.median:.0%})"
+                if proxy != REFERENCE:
+                    cell += f"<br>{_ratio(self.summary.ratio(workload.name, proxy, what))}"
+                row.append(cell)
+            rows.append(row)
+        return f"## {title}\n\n{note}\n\n" + _table(self._head(), rows) if rows else ""
+
+    def _latency(self) -> str:
+        rows = []
+        for workload in self.workloads:
+            if not (workload.held or workload.client == "open loop"):
+                continue
+            for what, title in (("p50_us", "p50"), ("p99_us", "p99")):
+                row = [f"{workload.title}, {title}"]
+                for proxy in self.proxies:
+                    value = self.summary.value(workload.name, proxy, what)
+                    cell = f"{_figure(value.median)} µs" if value else "not measured"
+                    if value and proxy != REFERENCE:
+                        cell += f"<br>{_ratio(self.summary.ratio(workload.name, proxy, what))}"
+                    row.append(cell)
+                rows.append(row)
+        if not rows:
+            return ""
+        return (
+            f"## Latency at a fixed rate\n\nThe fixed rate was {self.about['rate']:,.0f} "
+            "requests a second, about half of what the slowest proxy could do. The load does "
+            "not wait for answers: a request's time starts when it was due.\n\n"
+            + _table(self._head(), rows)
+        )
+
+    def _idle(self) -> str:
+        if not any(workload.held for workload in self.workloads):
+            return ""
+        rows = []
+        for title, what, scale, unit in (
+            ("for each connection", "idle_memory_each", 1 / 1024, "KiB"),
+            ("in all, with 10,000 open", "idle_memory", 1 / 2**20, "MiB"),
+        ):
+            row = [title]
+            for proxy in self.proxies:
+                value = self.summary.value("idle", proxy, what)
+                cell = f"{_figure(value.median * scale)} {unit}" if value else "not measured"
+                if value and proxy != REFERENCE:
+                    cell += f"<br>{_ratio(self.summary.ratio('idle', proxy, what))}"
+                row.append(cell)
+            rows.append(row)
+        return (
+            "## Memory of 10,000 idle connections\n\nEach has made one exchange and stays open. "
+            "Growth of the process's own memory (Pss, without mapped files), and all of it: "
+            "the second line shows what a proxy reserved before.\n\n"
+            + _table([""] + self._head()[1:], rows)
+        )
+
+    def _calls(self) -> str:
+        rows = []
+        for workload in self.workloads:
+            found = [self.calls.get((workload.name, proxy)) for proxy in self.proxies]
+            if any(found):
+                rows.append(
+                    [workload.title] + [f"{count:.1f}" if count else "" for count in found]
+                )
+        if not rows:
+            return ""
+        return "## System calls per exchange\n\n" \
+               f"Counted by {self.about['calls_by']} in a run of its own, epoll_wait " \
+               "included.\n\n" + _table(self._head(), rows)
+
+    def _method(self) -> str:
+        lines = [f"- {note}" for note in self.about["notes"]]
+        dropped = self.summary.dropped()
+        lines.append(
+            f"- Of {dropped['slices']} slices {dropped['disturbed']} were disturbed and left "
+            "out: other programs had more than a tenth of the proxy's core. \\* marks a figure "
+            "for which no undisturbed pair was left, so that all were used."
+        )
+        lines += [f"- Invalid: {text}" for text in self.summary.invalid()]
+        return "## How it was measured\n\n" + "\n".join(lines)
