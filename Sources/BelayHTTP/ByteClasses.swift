@@ -52,23 +52,56 @@ func hexadecimalValue(_ byte: UInt8) -> UInt8? {
 @inline(__always)
 private func repeated(_ byte: UInt64) -> UInt64 { byte &* 0x0101_0101_0101_0101 }
 
+/// Eight bytes tested at once: each test answers with the high bits of the bytes that pass it.
+private struct EightBytes {
+    private let bytes: UInt64
+    /// The bytes without their high bits: sums of these carry nothing into the byte above.
+    private let low: UInt64
+
+    @inline(__always)
+    init(_ bytes: UInt64) {
+        self.bytes = bytes
+        self.low = bytes & repeated(0x7F)
+    }
+
+    /// Bytes within a range of ASCII; wrong for bytes from 0x80 on, which `allASCII` tells.
+    @inline(__always)
+    func within(_ first: UInt64, _ last: UInt64) -> UInt64 {
+        (self.low &+ repeated(0x80 &- first)) & ~(self.low &+ repeated(0x7F &- last))
+    }
+
+    /// Letters of either case; wrong for bytes from 0x80 on.
+    @inline(__always)
+    var letters: UInt64 {
+        let small = self.low | repeated(0x20)
+        return (small &+ repeated(0x1F)) & ~(small &+ repeated(0x05))
+    }
+
+    @inline(__always)
+    func equal(_ byte: UInt64) -> UInt64 {
+        ~((self.low ^ repeated(byte)) &+ repeated(0x7F))
+    }
+
+    /// The index of the first byte that is not in `passed`, or 8.
+    @inline(__always)
+    func firstOutside(_ passed: UInt64) -> Int {
+        let failed = (~passed | self.bytes) & repeated(0x80)
+        return failed.trailingZeroBitCount &>> 3
+    }
+}
+
 extension Span<UInt8> {
     /// The first place at `start` or after it that holds neither a letter nor a hyphen; the end
     /// if all do. Nearly every field name consists of these.
     @inline(__always)
     func endOfLettersAndHyphens(from start: Int) -> Int {
+        let lastWord = self.count &- 8
         var index = start
-        while index &+ 8 <= self.count {
-            let word = self.word(at: index)
-            let folded = (word | repeated(0x20)) & repeated(0x7F)
-            // The high bit of each byte: at least "a"; more than "z".
-            let fromA = folded &+ repeated(0x1F)
-            let afterZ = folded &+ repeated(0x05)
-            let hyphen = word ^ repeated(0x2D)
-            let isNotHyphen = ((hyphen & repeated(0x7F)) &+ repeated(0x7F)) | hyphen
-            let other = (~fromA | afterZ | word) & isNotHyphen & repeated(0x80)
-            if other != 0 { return index &+ other.trailingZeroBitCount / 8 }
-            index &+= 8
+        while index <= lastWord {
+            let eight = EightBytes(self.word(at: index))
+            let size = eight.firstOutside(eight.letters | eight.equal(0x2D))
+            index &+= size
+            if size < 8 { return index }
         }
         while index < self.count {
             let byte = self[index]
@@ -82,8 +115,9 @@ extension Span<UInt8> {
     /// the end if there is none.
     @inline(__always)
     func endOfText(from start: Int) -> Int {
+        let lastWord = self.count &- 8
         var index = start
-        while index &+ 8 <= self.count {
+        while index <= lastWord {
             let word = self.word(at: index)
             let below = (word &- repeated(0x20)) & ~word
             let delete = word ^ repeated(0x7F)
@@ -91,7 +125,7 @@ extension Span<UInt8> {
             if found != 0 {
                 // A borrow can mark a byte only above one that is marked rightly: the lowest
                 // mark is always right.
-                index &+= found.trailingZeroBitCount / 8
+                index &+= found.trailingZeroBitCount &>> 3
                 if self[index] != 0x09 { return index }
                 index &+= 1
             } else {
@@ -103,6 +137,76 @@ extension Span<UInt8> {
             guard byte >= 0x20 && byte != 0x7F || byte == 0x09 else { return index }
             index &+= 1
         }
+        return index
+    }
+
+    /// The first place at `start` or after it whose byte is not in the class; the end if all are.
+    @inline(__always)
+    func end(of allowed: ByteClass, from start: Int) -> Int {
+        var index = start
+        while index < self.count, allowed.contains(self[index]) { index &+= 1 }
+        return index
+    }
+
+    /// `end(of: .path)`, eight bytes at a time.
+    @inline(__always)
+    func endOfPathCharacters(from start: Int) -> Int {
+        let lastWord = self.count &- 8
+        var index = start
+        while index <= lastWord {
+            let eight = EightBytes(self.word(at: index))
+            let usual =
+                eight.within(0x26, 0x3B) | eight.within(0x40, 0x5B) | eight.within(0x61, 0x7E)
+                | eight.equal(0x5F)
+            let size = eight.firstOutside(usual)
+            index &+= size
+            if size < 8 {
+                // The rest of the class is rare: `!`, `$`, `=`, `]`, `^`.
+                guard ByteClass.path.contains(self[index]) else { return index }
+                index &+= 1
+            }
+        }
+        return self.end(of: .path, from: index)
+    }
+
+    /// `end(of: .query)`, eight bytes at a time.
+    @inline(__always)
+    func endOfQueryCharacters(from start: Int) -> Int {
+        let lastWord = self.count &- 8
+        var index = start
+        while index <= lastWord {
+            let eight = EightBytes(self.word(at: index))
+            let usual =
+                eight.within(0x24, 0x7E) & ~eight.equal(0x3C) & ~eight.equal(0x3E)
+            let size = eight.firstOutside(usual)
+            index &+= size
+            if size < 8 {
+                guard ByteClass.query.contains(self[index]) else { return index }
+                index &+= 1
+            }
+        }
+        return self.end(of: .query, from: index)
+    }
+
+    /// The first place at `start` or after it that cannot be in a name of a host.
+    @inline(__always)
+    func endOfHostName(from start: Int, to end: Int) -> Int {
+        let lastWord = self.count &- 8
+        var index = start
+        while index <= lastWord {
+            let eight = EightBytes(self.word(at: index))
+            let size = eight.firstOutside(
+                eight.letters | eight.within(0x30, 0x39) | eight.within(0x2D, 0x2E)
+            )
+            index &+= size
+            if size < 8 {
+                if index >= end { return end }
+                guard ByteClass.hostName.contains(self[index]) else { return index }
+                index &+= 1
+            }
+            if index >= end { return end }
+        }
+        while index < end, ByteClass.hostName.contains(self[index]) { index &+= 1 }
         return index
     }
 

@@ -9,7 +9,8 @@ struct FieldSection {
     var transferEncodings = 0
     var transferEncoding = FieldLine(name: 0..<0, value: 0..<0, id: .transferEncoding)
     var contentTypes = 0
-    var hasConnection = false
+    var connections = 0
+    var connection: Range<Int> = 0..<0
     var hasUpgrade = false
     var hasExpect = false
 
@@ -47,12 +48,14 @@ struct FieldSection {
         case .transferEncoding:
             self.transferEncodings &+= 1
             self.transferEncoding = line
-        case .connection: self.hasConnection = true
+        case .connection:
+            self.connections &+= 1
+            self.connection = line.value
         case .upgrade: self.hasUpgrade = true
         case .expect: self.hasExpect = true
         case .keepAlive, .proxyConnection, .te, .trailer, .forwarded, .xForwardedFor,
             .xForwardedProto, .xForwardedHost, .via, .cookie, .setCookie, .cacheControl, .date,
-            .accept:
+            .accept, .expires, .authorization:
             break
         }
     }
@@ -110,8 +113,7 @@ extension Span<UInt8> {
 
     /// The colon behind a name that has other characters than letters and hyphens.
     func endOfUnusualName(from start: Int) throws(MessageError) -> Int {
-        var index = start
-        while index < self.count, ByteClass.token.contains(self[index]) { index &+= 1 }
+        let index = self.end(of: .token, from: start)
         guard index < self.count else { throw .noColon }
         switch self[index] {
         case 0x3A where index > start: return index

@@ -13,14 +13,29 @@ struct ConnectionOptions {
     /// walk over the fields.
     private static let optionsMax = 32
 
-    init() {}
+    /// What the Connection fields of `head` say; those in `fields` that they name are marked.
+    @inline(__always)
+    init(
+        _ head: borrowing Span<UInt8>,
+        _ section: FieldSection,
+        _ fields: inout FieldList,
+        refusesEndToEnd: Bool
+    ) throws(MessageError) {
+        guard section.connections > 0 else { return }
+        // Nearly every head has one that says one of these.
+        if section.connections == 1 {
+            let size = section.connection.count
+            if size == 5 || size == 10, self.take(head, section.connection) { return }
+        }
+        try self.read(head, &fields, refusesEndToEnd: refusesEndToEnd)
+    }
 
     /// Reads the Connection fields in `fields` and marks there the lines that they name.
     ///
     /// A request that names a field which decides its framing, its route or who asked is refused
     /// (`refusesEndToEnd`): that would make Belay drop what the server must see. In a response
     /// such names are passed over: some servers send them, and the fields stay.
-    init(
+    private mutating func read(
         _ head: borrowing Span<UInt8>,
         _ fields: inout FieldList,
         refusesEndToEnd: Bool
@@ -42,15 +57,22 @@ struct ConnectionOptions {
         }
     }
 
+    /// False when the option is none of these, which name no field (or one that goes anyway).
+    @inline(__always)
     private mutating func take(_ head: borrowing Span<UInt8>, _ option: Range<Int>) -> Bool {
-        if head.isEqual(option, toLowercase: "close") {
+        let size = option.count
+        let small: UInt64 = 0x2020_2020_2020_2020
+        let word = head.word(at: option.lowerBound, size: size) | small
+        switch size {
+        case 5 where word == 0x2020_2065_736F_6C63:
             self.closes = true
-        } else if head.isEqual(option, toLowercase: "keep-alive") {
-            self.keepsAlive = true
-        } else if head.isEqual(option, toLowercase: "upgrade") {
+        case 7 where word == 0x2065_6461_7267_7075:
             self.upgrades = true
-        } else {
-            return false
+        case 10
+        where word == 0x696C_612D_7065_656B
+            && head.word(at: option.upperBound &- 8) | small == 0x6576_696C_612D_7065:
+            self.keepsAlive = true
+        default: return false
         }
         return true
     }
@@ -66,10 +88,10 @@ extension FieldName {
     fileprivate var mustReachServer: Bool {
         switch self {
         case .host, .contentLength, .transferEncoding, .expect, .cookie, .setCookie, .forwarded,
-            .xForwardedFor, .xForwardedProto, .xForwardedHost, .via, .cacheControl:
+            .xForwardedFor, .xForwardedProto, .xForwardedHost, .via, .cacheControl, .authorization:
             true
         case .other, .connection, .keepAlive, .proxyConnection, .te, .trailer, .upgrade, .date,
-            .accept:
+            .accept, .expires:
             false
         }
     }

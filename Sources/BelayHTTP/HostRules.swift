@@ -13,7 +13,7 @@ extension Span<UInt8> {
             guard close < end, self.isIPv6(index &+ 1..<close) else { return false }
             index = close &+ 1
         } else {
-            while index < end, ByteClass.hostName.contains(self[index]) { index &+= 1 }
+            index = self.endOfHostName(from: index, to: end)
             guard index > range.lowerBound else { return false }
         }
         if index == end { return !needsPort }

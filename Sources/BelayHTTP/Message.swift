@@ -28,7 +28,7 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
     // Persistence and caching.
     case cookie, setCookie, cacheControl
     // Others that are read.
-    case date, accept
+    case date, accept, expires, authorization
 }
 
 /// One field line of a head that was parsed: where its name and value lie in the head's bytes.

@@ -151,10 +151,7 @@ extension RequestHead {
         ) {
             self.framing = .chunked
         }
-        var options = ConnectionOptions()
-        if section.hasConnection {
-            options = try ConnectionOptions(head, &fields, refusesEndToEnd: true)
-        }
+        let options = try ConnectionOptions(head, section, &fields, refusesEndToEnd: true)
         self.keepsAlive = options.lets(keepAliveIn: self.minorVersion)
 
         let hasBody = self.framing != .none && self.framing != .length(0)

@@ -72,10 +72,7 @@ extension ResponseHead {
             minorVersion: self.minorVersion,
             isRequest: false
         )
-        var options = ConnectionOptions()
-        if section.hasConnection {
-            options = try ConnectionOptions(head, &fields, refusesEndToEnd: false)
-        }
+        let options = try ConnectionOptions(head, section, &fields, refusesEndToEnd: false)
         self.keepsAlive = options.lets(keepAliveIn: self.minorVersion)
 
         if self.status < 200 || self.status == 204 {

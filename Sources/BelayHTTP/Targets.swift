@@ -78,13 +78,13 @@ extension Span<UInt8> {
     fileprivate func endOfPath(from start: Int) throws(MessageError) -> Int {
         var index = start
         while index < self.count {
-            while index < self.count, ByteClass.path.contains(self[index]) { index &+= 1 }
+            index = self.endOfPathCharacters(from: index)
             guard index < self.count, self[index] == 0x25 else { break }
             try self.checkEscape(at: index)
             index &+= 3
         }
         if index < self.count, self[index] == 0x3F {
-            while index < self.count, ByteClass.query.contains(self[index]) { index &+= 1 }
+            index = self.endOfQueryCharacters(from: index)
         }
         guard index < self.count else { throw .badTarget }
         if self[index] == 0x20 { return index }

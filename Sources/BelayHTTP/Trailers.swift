@@ -77,7 +77,7 @@ extension Span<UInt8> {
         case .host, .contentLength, .transferEncoding: throw .badTrailer
         case .connection, .keepAlive, .proxyConnection, .te, .trailer, .upgrade, .expect,
             .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost, .via, .cookie,
-            .setCookie, .cacheControl, .date, .accept:
+            .setCookie, .cacheControl, .date, .accept, .expires, .authorization:
             return .drop
         case .other:
             return bytes.isForbiddenTrailer(line.name) ? .drop : .pass
@@ -90,7 +90,6 @@ extension Span<UInt8> {
         case 4: self.isEqual(name, toLowercase: "vary")
         case 5: self.isEqual(name, toLowercase: "range")
         case 6: self.isEqual(name, toLowercase: "pragma")
-        case 7: self.isEqual(name, toLowercase: "expires")
         case 8:
             self.isEqual(name, toLowercase: "location")
                 || self.isEqual(name, toLowercase: "if-match")
@@ -99,8 +98,7 @@ extension Span<UInt8> {
         case 12:
             self.isContentType(name) || self.isEqual(name, toLowercase: "max-forwards")
         case 13:
-            self.isEqual(name, toLowercase: "authorization")
-                || self.isEqual(name, toLowercase: "content-range")
+            self.isEqual(name, toLowercase: "content-range")
                 || self.isEqual(name, toLowercase: "if-none-match")
         case 16:
             self.isEqual(name, toLowercase: "content-encoding")
