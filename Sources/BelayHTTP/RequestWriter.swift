@@ -145,7 +145,8 @@ struct SeenFields {
         case .xForwardedHost:
             self.xForwardedHost = facts.peerIsTrusted
             return facts.peerIsTrusted
-        case .trailer, .via, .cookie, .setCookie, .cacheControl, .date, .accept:
+        case .trailer, .via, .cookie, .setCookie, .cacheControl, .date, .accept, .expires,
+            .authorization:
             return !line.isNominated
         case .other:
             if line.isNominated { return false }

@@ -59,7 +59,8 @@ package func writeResponse(
         case .date:
             hasDate = true
         case .other, .host, .trailer, .expect, .forwarded, .xForwardedFor, .xForwardedProto,
-            .xForwardedHost, .via, .cookie, .setCookie, .cacheControl, .accept:
+            .xForwardedHost, .via, .cookie, .setCookie, .cacheControl, .accept, .expires,
+            .authorization:
             if line.isNominated { continue }
         }
         run.add(line, in: bytes, from: start, into: &out)
