@@ -112,5 +112,9 @@ let package = Package(
 
         // What stands beside the house.
         room("BelayTestSupport", ["BelayCore", "BelayBytes", "BelayBalancing"]),
+
+        // The rooms' tests.
+        tests("BelayCore"),
+        tests("BelayHTTP", ["BelayCore", "BelayBytes"]),
     ]
 )
