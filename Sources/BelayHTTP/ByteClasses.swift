@@ -213,7 +213,7 @@ extension Span<UInt8> {
     /// The first `size` bytes (at most eight) from `offset`, as a number with zeros above.
     @inline(__always)
     func word(at offset: Int, size: Int) -> UInt64 {
-        if offset &+ 8 <= self.count {
+        if offset <= self.count &- 8 {
             let word = self.word(at: offset)
             return size >= 8 ? word : word & ((1 &<< UInt64(size &* 8)) &- 1)
         }

@@ -1,29 +1,31 @@
 import BelayBytes
 
 extension FieldName {
-    /// Which of the fields that Belay knows has the name in `range`, a token, whatever the case
-    /// of its letters.
+    /// Which of the fields that Belay knows has this name, a token of `size` bytes from `start`,
+    /// whatever the case of its letters.
     @inline(__always)
-    static func recognize(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> FieldName {
-        let size = range.count
-        guard size >= 2, size <= 17 else { return .other }
+    static func recognize(
+        _ bytes: borrowing Span<UInt8>,
+        from start: Int,
+        size: Int
+    ) -> FieldName {
         // This bit makes letters small and leaves hyphens as they are. No other byte of a token
         // becomes a letter or a hyphen by it.
         let small: UInt64 = 0x2020_2020_2020_2020
-        if size <= 8 {
-            let ones: UInt64 = size == 8 ? .max : (1 &<< UInt64(size &* 8)) &- 1
-            let word = bytes.word(at: range.lowerBound, size: size)
-            return Self.short((word | small) & ones, size: size)
+        if size < 8 {
+            let word = bytes.word(at: start, size: size) | small
+            return Self.short(word & ((1 &<< UInt64(size &* 8)) &- 1), size: size)
         }
+        guard size >= 9, size <= 17 else { return .other }
         return Self.long(
-            bytes.word(at: range.lowerBound) | small,
-            bytes[range.lowerBound &+ 8] | 0x20,
-            bytes.word(at: range.upperBound &- 8) | small,
+            bytes.word(at: start) | small,
+            bytes[start &+ 8] | 0x20,
+            bytes.word(at: start &+ size &- 8) | small,
             size: size
         )
     }
 
-    /// By the whole name of at most eight bytes, as a little-endian number.
+    /// By the whole name of less than eight bytes, as a little-endian number.
     @inline(__always)
     static func short(_ word: UInt64, size: Int) -> FieldName {
         switch size {

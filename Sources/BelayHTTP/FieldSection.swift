@@ -82,12 +82,9 @@ extension FieldLine {
         while valueEnd > valueStart, bytes.isBlank(at: valueEnd &- 1) { valueEnd &-= 1 }
         index = lineEnd &+ 2
 
+        let id = FieldName.recognize(bytes, from: start, size: nameEnd &- start)
         let name = start..<nameEnd
-        let line = FieldLine(
-            name: name,
-            value: valueStart..<valueEnd,
-            id: .recognize(bytes, name)
-        )
+        let line = FieldLine(name: name, value: valueStart..<valueEnd, id: id)
         if line.id == .other, bytes.mayLookAlike(name, isUsual: isUsual) {
             guard !bytes.isLookAlike(name) else { throw .badFieldName }
         }
@@ -178,7 +175,7 @@ private struct NameEnds {
     }
 
     var id: FieldName {
-        self.size <= 8
+        self.size < 8
             ? .short(self.first, size: self.size)
             : .long(self.first, self.ninth, self.last, size: self.size)
     }

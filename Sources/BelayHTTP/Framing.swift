@@ -48,7 +48,7 @@ struct ConnectionOptions {
                 options &+= 1
                 guard options <= Self.optionsMax else { throw .badConnection }
                 if self.take(head, option) { continue }
-                if FieldName.recognize(head, option).mustReachServer {
+                if head.fieldName(option).mustReachServer {
                     if refusesEndToEnd { throw .badConnection }
                 } else {
                     fields.nominate(head, option)
@@ -125,6 +125,10 @@ struct TokenList {
 }
 
 extension Span<UInt8> {
+    func fieldName(_ range: Range<Int>) -> FieldName {
+        .recognize(self, from: range.lowerBound, size: range.count)
+    }
+
     func isToken(_ range: Range<Int>) -> Bool {
         for index in range where !ByteClass.token.contains(self[index]) { return false }
         return !range.isEmpty

@@ -62,6 +62,16 @@ package struct HeadScanner: Sendable {
         limit: Int
     ) throws(MessageError) {
         var word = start
+        if limit &- start >= 8 {
+            // These three begin nearly all heads.
+            let first = bytes.word(at: start)
+            if first & 0xFFFF_FFFF == 0x2054_4547 || first & 0xFF_FFFF_FFFF == 0x20_5453_4F50
+                || first == 0x312E_312F_5054_5448 && limit &- start > 8 && bytes[start &+ 8] == 0x20
+            {
+                self.hasFirstWord = true
+                return
+            }
+        }
         if word < limit, bytes[word] == 0x0D {
             guard word &+ 1 < limit else { return }
             guard bytes[word &+ 1] == 0x0A else { throw .bareCarriageReturn }

@@ -3,7 +3,7 @@
 // they mean. Files named `+Unsafe` hold what the compiler cannot check, behind types that are safe
 // to use. Next door: BelayHTTP says what the bytes mean, BelayProxy decides where they go.
 
-import BelayBytes
+package import BelayBytes
 package import BelayCore
 
 /// How large an engine is.
@@ -149,6 +149,9 @@ package struct Engine: ~Copyable {
     package mutating func resumeListener(_ index: Int) {
         _ = self.poller.add(listener: self.listeners[index], index: index)
     }
+
+    /// Lets hardly any further connection into a listener's queue, before it is closed.
+    package func narrowListener(_ index: Int) { self.listeners[index].narrowBacklog() }
 
     /// Closes all listeners: no new connection from here on.
     package mutating func closeListeners() {
@@ -340,11 +343,12 @@ package struct Engine: ~Copyable {
 
     // MARK: Sending
 
-    /// Sends `bytes`, and keeps what the kernel does not take (`hasOutput` then; it leaves with
+    /// Sends what was `written`, and keeps what the kernel does not take (`hasOutput` then; it leaves with
     /// `flush`). Behind output that waits it is appended.
     ///
     /// False when the connection is broken, or no block or room is left for the rest.
-    package mutating func send(_ slot: Int, _ bytes: borrowing Span<UInt8>) -> Bool {
+    package mutating func send(_ slot: Int, _ written: borrowing ByteWriter) -> Bool {
+        let bytes = written.bytes
         if self.connections[slot].hasOutput { return self.keep(slot, bytes) }
         switch self.connections[slot].socket.send(bytes) {
         case .bytes(let count) where count == bytes.count: return true
@@ -400,15 +404,16 @@ package struct Engine: ~Copyable {
         return true
     }
 
-    /// Sends `head`, then `range` of the input of `source`, with one call where the kernel takes
-    /// both. Returns how many bytes of `range` left (what is missing of `head` is kept), or nil
+    /// Sends what was `written`, then `range` of the input of `source`, with one call where the kernel takes
+    /// both. Returns how many bytes of `range` left (what is missing of `written` is kept), or nil
     /// when the connection is broken. Not for a connection with output that waits.
     package mutating func send(
         _ slot: Int,
-        _ head: borrowing Span<UInt8>,
+        _ written: borrowing ByteWriter,
         thenInputOf source: Int,
         _ range: Range<Int>
     ) -> Int? {
+        let head = written.bytes
         precondition(!self.connections[slot].hasOutput, "bytes would overtake others")
         let memory = self.pool.memory
         let body = memory.bytes(self.connections[source].inputBlock, range)

@@ -106,6 +106,9 @@ package struct Descriptor: Hashable, Sendable {
         return result < 0 && errno == EAGAIN
     }
 
+    /// For a listening socket: the shortest queue there is.
+    func narrowBacklog() { _ = belay_listen(self.number, 0) }
+
     func shutdownWrite() { _ = belay_shutdown_write(self.number) }
 
     /// Makes `close` cut the connection with a reset, so that the other side sees that the message

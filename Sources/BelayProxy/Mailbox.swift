@@ -1,0 +1,36 @@
+package import BelayCore
+package import BelayTransport
+import Synchronization
+
+/// What other threads may ask of a worker.
+package enum WorkerMessage: Sendable {
+    /// Take no new connections, finish what runs within this time, then end.
+    case stop(within: TimeSpan)
+    /// End now.
+    case stopNow
+    /// Say where a request would go.
+    case explain(Question, reply: @Sendable (Explanation) -> Void)
+}
+
+/// Where other threads leave messages for a worker. Nothing on the path of a request looks here:
+/// the worker is woken.
+package final class Mailbox: Sendable {
+    private let messages = Mutex<[WorkerMessage]>([])
+    package let wakeup: Wakeup
+
+    package init() throws(SystemError) { self.wakeup = try Wakeup() }
+
+    /// May be called from any thread.
+    package func post(_ message: WorkerMessage) {
+        self.messages.withLock { $0.append(message) }
+        self.wakeup.post()
+    }
+
+    func takeAll() -> [WorkerMessage] {
+        self.messages.withLock { messages in
+            let all = messages
+            messages = []
+            return all
+        }
+    }
+}

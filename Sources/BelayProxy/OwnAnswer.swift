@@ -1,0 +1,96 @@
+import BelayHTTP
+import BelayTelemetry
+
+/// An answer of Belay's own: its status, how the exchange counts as ended, and the reason as
+/// programs and people read it.
+struct OwnAnswer {
+    let status: UInt16
+    let ending: Ending
+    let reason: StaticString
+    let sentence: StaticString
+
+    init(_ status: UInt16, _ ending: Ending, _ reason: StaticString, _ sentence: StaticString) {
+        self.status = status
+        self.ending = ending
+        self.reason = reason
+        self.sentence = sentence
+    }
+
+    /// A message of the client's that can't be understood.
+    init(_ error: MessageError) {
+        self.init(error.status, .requestRefused, error.name, error.sentence)
+    }
+
+    static let connectRefused = OwnAnswer(
+        405,
+        .requestRefused,
+        "connect-refused",
+        "This server is no proxy for CONNECT."
+    )
+    static let noRoute = OwnAnswer(
+        404,
+        .noRoute,
+        "no-route",
+        "Nothing is served under this host and path."
+    )
+    static let noServer = OwnAnswer(
+        503,
+        .noServer,
+        "no-server",
+        "No server can take this request at the moment."
+    )
+    static let pendingConnects = OwnAnswer(
+        503,
+        .overloaded,
+        "pending-connects",
+        "Too many connections to servers are being opened at the moment."
+    )
+    static let noConnection = OwnAnswer(
+        503,
+        .overloaded,
+        "no-connection",
+        "No more connections to servers can be opened at the moment."
+    )
+    static let noMemory = OwnAnswer(
+        503,
+        .overloaded,
+        "no-memory",
+        "There is no room for this request at the moment."
+    )
+    static let connectFailed = OwnAnswer(
+        502,
+        .connectFailed,
+        "connect-failed",
+        "The servers that were tried refuse connections."
+    )
+    static let connectTimedOut = OwnAnswer(
+        504,
+        .connectTimedOut,
+        "connect-timed-out",
+        "The servers that were tried do not accept connections in time."
+    )
+    static let serverClosedEarly = OwnAnswer(
+        502,
+        .serverClosedEarly,
+        "server-closed-early",
+        "The server closed the connection before it answered."
+    )
+    static let serverTimedOut = OwnAnswer(
+        504,
+        .serverTimedOut,
+        "server-timed-out",
+        "The server did not answer in time."
+    )
+    static let badResponse = OwnAnswer(
+        502,
+        .responseRefused,
+        "response-refused",
+        "The server's answer is no proper HTTP."
+    )
+    static let clientTimedOut = OwnAnswer(
+        408,
+        .clientTimedOut,
+        "client-timed-out",
+        "The request did not arrive in time."
+    )
+}

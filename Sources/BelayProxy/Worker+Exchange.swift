@@ -1,0 +1,521 @@
+import BelayBalancing
+import BelayBytes
+import BelayCore
+import BelayHTTP
+import BelayPersistence
+import BelayTelemetry
+import BelayTransport
+
+// The exchange itself: which route, which server, another attempt, an answer of Belay's own, the
+// end. Nothing here knows how either side frames its messages.
+
+extension Worker {
+    // MARK: Choosing a server
+
+    /// A request's head is whole, and `fields` holds its lines.
+    mutating func requestArrived(_ exchange: Int) {
+        let request = self.exchanges[exchange].request
+        if request.method == .connect {
+            self.answer(exchange, .connectRefused)
+            return
+        }
+        if self.limits.bodySize > 0, case .length(let length) = request.framing,
+            length > self.limits.bodySize
+        {
+            self.answer(exchange, OwnAnswer(.bodyTooLarge))
+            return
+        }
+        let start = self.exchanges[exchange].headStart
+        let slot = Int(self.exchanges[exchange].client)
+        let memory = self.engine.memory
+        let input = memory.bytes(self.engine[slot].inputBlock, 0..<self.engine[slot].inputEnd)
+        let route = firstRoute(
+            self.routes,
+            method: request.method,
+            authority: request.authority.moved(by: start),
+            path: request.path.moved(by: start),
+            in: input
+        )
+        guard let route else {
+            self.answer(exchange, .noRoute)
+            return
+        }
+        let pool = self.routes[route].pool
+        self.exchanges[exchange].record.route = route
+        self.exchanges[exchange].record.pool = pool
+        if !self.trusted.isEmpty {
+            self.exchanges[exchange].record.client.ip = clientAddress(
+                peer: self.engine[slot].address.ip,
+                self.fields,
+                in: input,
+                from: start,
+                trusted: self.trusted
+            )
+        }
+        self.openBinding(exchange, pool)
+        self.chooseServer(exchange)
+    }
+
+    /// Reads the binding that the client presents.
+    private mutating func openBinding(_ exchange: Int, _ pool: Int) {
+        guard self.pools[pool].hasBindings, let name = self.pools[pool].plan.cookieName else {
+            return
+        }
+        let slot = Int(self.exchanges[exchange].client)
+        let start = self.exchanges[exchange].headStart
+        let memory = self.engine.memory
+        let input = memory.bytes(self.engine[slot].inputBlock, 0..<self.engine[slot].inputEnd)
+        let match = findCookie(named: name.bytes, self.fields, in: input, from: start)
+        if self.fields.first(.authorization) != nil {
+            self.exchanges[exchange].state.insert(.hasAuthorization)
+        }
+        guard let value = match.value else {
+            self.exchanges[exchange].record.persistence = .none
+            return
+        }
+        let opening = self.pools[pool].open(
+            input.extracting(value.moved(by: start)),
+            now: self.unixNow
+        )
+        var state: BoundServerState?
+        if case .binding(let binding) = opening {
+            self.exchanges[exchange].binding = binding
+            if let server = self.pools[pool].plan.lookup.index(of: binding.serverID) {
+                state = self.pools[pool].boundState(server, now: self.engine.now)
+            }
+        }
+        self.exchanges[exchange].record.persistence = persistenceVerdict(
+            for: opening,
+            server: state
+        )
+    }
+
+    /// Finds the server for this attempt, and gives the request to it.
+    mutating func chooseServer(_ exchange: Int) {
+        guard let pool = self.exchanges[exchange].record.pool else { return }
+        let isRetry = self.exchanges[exchange].record.retries > 0
+        while let (server, rule) = self.choice(exchange, pool, isRetry: isRetry) {
+            guard self.pools[pool].requestOpened(server) else {
+                // Another worker gave it its last request meanwhile.
+                guard self.exchanges[exchange].tried.insert(server) else { break }
+                if self.exchanges[exchange].record.persistence.step == .keep {
+                    self.exchanges[exchange].record.persistence = .serverFull
+                }
+                continue
+            }
+            self.exchanges[exchange].record.server = server
+            self.exchanges[exchange].record.rule = rule
+            self.exchanges[exchange].state.insert(.isOpenAtServer)
+            self.bind(exchange, pool, server)
+            self.attach(exchange, pool, server)
+            return
+        }
+        self.answer(exchange, .noServer)
+    }
+
+    /// The server for this attempt, and the rule that chose it.
+    private mutating func choice(
+        _ exchange: Int,
+        _ pool: Int,
+        isRetry: Bool
+    ) -> (Int, PickRule)? {
+        let now = self.engine.now
+        let tried = self.exchanges[exchange].tried
+        if let binding = self.exchanges[exchange].binding {
+            let step = self.exchanges[exchange].record.persistence.step
+            if !isRetry, step == .keep,
+                let server = self.pools[pool].plan.lookup.index(of: binding.serverID)
+            {
+                return (server, .binding)
+            }
+            guard
+                let server = self.pools[pool].next(for: binding, now: now, tried: tried)
+            else { return nil }
+            return (server, isRetry ? .retry : .redispatch)
+        }
+        var key = PickKey()
+        switch self.pools[pool].plan.algorithm {
+        case .sourceHash:
+            key.sourceHash = PickKey.hash(of: self.exchanges[exchange].record.client.ip)
+        case .urlHash: key.urlHash = self.urlHash(exchange)
+        case .roundRobin, .leastConnections, .leastTime, .randomOfTwo: break
+        }
+        guard
+            let server = self.pools[pool].pick(
+                key,
+                now: now,
+                tried: tried,
+                random: &self.random
+            )
+        else { return nil }
+        return (server, isRetry ? .retry : self.pools[pool].plan.algorithm.rule)
+    }
+
+    /// A hash of host and target, the same on every Belay.
+    private func urlHash(_ exchange: Int) -> UInt64 {
+        let slot = Int(self.exchanges[exchange].client)
+        let memory = self.engine.memory
+        return Self.urlHash(
+            self.exchanges[exchange].request,
+            in: memory.bytes(self.engine[slot].inputBlock, 0..<self.engine[slot].inputEnd),
+            from: self.exchanges[exchange].headStart
+        )
+    }
+
+    static func urlHash(
+        _ request: RequestHead,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) -> UInt64 {
+        let host = StableHash.of(bytes.extracting(request.authority.moved(by: start)))
+        return StableHash.of(bytes.extracting(request.path.moved(by: start)), seed: host)
+    }
+
+    /// Decides whether the response will carry the binding cookie: a new binding, one that moves,
+    /// one whose renewal is due.
+    private mutating func bind(_ exchange: Int, _ pool: Int, _ server: Int) {
+        guard self.pools[pool].hasBindings else { return }
+        let id = self.pools[pool].plan.servers[server].id
+        let now = self.unixNow
+        if let binding = self.exchanges[exchange].binding {
+            if self.exchanges[exchange].record.persistence.step == .overflow {
+                self.exchanges[exchange].record.binding = .none
+            } else if binding.serverID != id {
+                self.exchanges[exchange].binding = binding.moved(to: id)
+                self.exchanges[exchange].record.binding = .created
+            } else if self.exchanges[exchange].record.binding == .none,
+                self.pools[pool].renewalIsDue(binding, now: now)
+            {
+                self.exchanges[exchange].record.binding = .renewed
+            }
+            return
+        }
+        guard let binding = self.pools[pool].makeBinding(to: server, now: now) else { return }
+        self.exchanges[exchange].binding = binding
+        self.exchanges[exchange].record.binding = .created
+    }
+
+    // MARK: Failed attempts
+
+    /// The attempt at the exchange's server ended before any byte of an answer. `ending` says what
+    /// the exchange ended of, if there is no other attempt.
+    mutating func attemptFailed(
+        _ exchange: Int,
+        _ failure: AttemptFailure,
+        _ ending: Ending
+    ) {
+        guard let pool = self.exchanges[exchange].record.pool,
+            let server = self.exchanges[exchange].record.server
+        else { return }
+        let state = self.exchanges[exchange].state
+        let isHeld = state.isDisjoint(with: .bodyLetGo)
+        let isIdempotent = self.exchanges[exchange].request.method.isIdempotent
+        self.leaveServer(exchange)
+        // A server may close a connection that was idle just as a request is on its way: no
+        // failure of the server's, and worth one more attempt there.
+        if failure == .idleConnectionClosed, !state.contains(.excused), isHeld, isIdempotent,
+            self.pools[pool].requestOpened(server)
+        {
+            self.exchanges[exchange].state.formUnion([.excused, .isOpenAtServer])
+            self.rewindRequest(exchange)
+            self.connect(exchange, pool, server)
+            return
+        }
+        if failure.countsAgainstServer { self.countFailure(pool, server) }
+        if failure == .connectFailed {
+            self.metrics.count(.connectFailures, pool: pool, server: server)
+        }
+        if ending == .connectTimedOut { self.metrics.timedOut(.connect) }
+        if ending == .serverTimedOut { self.metrics.timedOut(.server) }
+        self.exchanges[exchange].tried.insert(server)
+        let mayRetry = RetryPolicy(retriesMax: self.pools[pool].plan.retries).mayRetry(
+            after: failure,
+            isIdempotent: isIdempotent,
+            isBodyHeld: isHeld,
+            attempts: Int(self.exchanges[exchange].record.retries) + 1
+        )
+        guard mayRetry, self.hasAnother(exchange, pool) else {
+            switch ending {
+            case .connectFailed: self.answer(exchange, .connectFailed)
+            case .connectTimedOut: self.answer(exchange, .connectTimedOut)
+            case .serverTimedOut: self.answer(exchange, .serverTimedOut)
+            default: self.answer(exchange, .serverClosedEarly)
+            }
+            return
+        }
+        self.metrics.count(.retries, pool: pool, server: server)
+        self.pools[pool].plan.table.requestRetried(server)
+        self.exchanges[exchange].record.retries &+= 1
+        self.rewindRequest(exchange)
+        self.chooseServer(exchange)
+    }
+
+    /// Whether any server is left to try: if none is, what the last one did is the better answer.
+    private func hasAnother(_ exchange: Int, _ pool: Int) -> Bool {
+        let table = self.pools[pool].plan.table
+        let tried = self.exchanges[exchange].tried
+        for server in 0..<table.count
+        where table.passOver(server, at: self.engine.now, tried: tried) == .no {
+            return true
+        }
+        return false
+    }
+
+    mutating func countFailure(_ pool: Int, _ server: Int) {
+        let table = self.pools[pool].plan.table
+        if case .ejected(let span) = table.requestFailed(server, at: self.engine.now) {
+            self.metrics.count(.ejections, pool: pool, server: server)
+            self.shared.notices(.ejected(pool: pool, server: server, span))
+        }
+    }
+
+    mutating func countSuccess(_ pool: Int, _ server: Int) {
+        let table = self.pools[pool].plan.table
+        if case .returned = table.requestSucceeded(server, at: self.engine.now) {
+            self.metrics.count(.returns, pool: pool, server: server)
+            self.shared.notices(.returned(pool: pool, server: server))
+        }
+    }
+
+    /// Begins the request anew: its bytes are still in the client's block.
+    private mutating func rewindRequest(_ exchange: Int) {
+        let request = self.exchanges[exchange].request
+        self.exchanges[exchange].cursor = self.exchanges[exchange].headStart + request.length
+        self.exchanges[exchange].requestVetted = 0
+        self.exchanges[exchange].requestReader = BodyReader(
+            request.framing,
+            trailerMax: Swift.min(self.limits.headSize, 8 * 1024)
+        )
+        self.exchanges[exchange].responseScanner = HeadScanner()
+        self.exchanges[exchange].state.subtract([
+            .requestStarted, .requestDone, .requestRefused, .requestTail, .isReused,
+        ])
+        self.givePipes(exchange)
+    }
+
+    // MARK: Moving on
+
+    /// Moves whatever can be moved in either direction. Called when either connection changed; the
+    /// exchange may be over when it returns.
+    mutating func pump(_ exchange: Int) {
+        let client = Int(self.exchanges[exchange].client)
+        if self.exchanges[exchange].state.contains(.responseDone) {
+            self.finishWhenFlushed(exchange)
+            return
+        }
+        let server = Int(self.exchanges[exchange].server)
+        guard server >= 0, !self.engine[server].state.contains(.connecting) else { return }
+        if self.exchanges[exchange].state.contains(.isTunnel) {
+            self.pumpTunnel(exchange)
+            return
+        }
+        if self.engine[client].hasOutput, !self.engine.flush(client) {
+            self.cut(exchange, .clientLeft)
+            return
+        }
+        if self.engine[server].hasOutput, !self.engine.flush(server) {
+            self.exchanges[exchange].state.insert(.requestRefused)
+        }
+        let generation = self.exchanges.generation(exchange)
+        self.pumpRequest(exchange)
+        guard self.exchanges.isCurrent(exchange, generation),
+            Int(self.exchanges[exchange].server) == server
+        else { return }
+        self.pumpResponse(exchange)
+    }
+
+    /// Something moved: the idle time begins anew.
+    @inline(__always)
+    mutating func noteProgress(_ exchange: Int) {
+        let idle =
+            self.exchanges[exchange].state.contains(.isTunnel)
+            ? self.limits.tunnelIdle : self.limits.idle
+        self.engine.setDeadline(
+            Int(self.exchanges[exchange].client),
+            self.engine.now + idle
+        )
+    }
+
+    // MARK: Ending
+
+    /// Gives Belay's own answer, if nothing of another one has been sent, and ends the exchange.
+    mutating func answer(_ exchange: Int, _ answer: OwnAnswer) {
+        self.exchanges[exchange].record.ending = answer.ending
+        guard !self.exchanges[exchange].state.contains(.responseStarted) else {
+            self.cut(exchange, answer.ending)
+            return
+        }
+        self.leaveServer(exchange)
+        let slot = Int(self.exchanges[exchange].client)
+        let isWhole = self.requestIsInHand(exchange)
+        if !isWhole || self.stopping != .running {
+            self.exchanges[exchange].state.insert(.closesClient)
+        }
+        self.composed.removeAll()
+        self.compose(answer, exchange)
+        self.exchanges[exchange].record.status = answer.status
+        self.exchanges[exchange].record.isOwnAnswer = true
+        self.exchanges[exchange].record.bytesToClient &+= UInt64(self.composed.count)
+        self.exchanges[exchange].state.formUnion([.responseStarted, .responseDone])
+        if isWhole { self.skipBody(exchange) }
+        guard self.engine.send(slot, self.composed) else {
+            self.cut(exchange, .clientLeft)
+            return
+        }
+        self.finishWhenFlushed(exchange)
+    }
+
+    /// The request's body is in the client's block and nobody wants it.
+    private mutating func skipBody(_ exchange: Int) {
+        self.exchanges[exchange].state.insert(.requestDone)
+        if case .length(let length) = self.exchanges[exchange].request.framing {
+            let head = self.exchanges[exchange].request.length
+            self.exchanges[exchange].cursor =
+                self.exchanges[exchange].headStart + head + Int(length)
+        }
+    }
+
+    private mutating func compose(_ own: OwnAnswer, _ exchange: Int) {
+        let slot = Int(self.exchanges[exchange].client)
+        let state = self.exchanges[exchange].state
+        let request = self.exchanges[exchange].request
+        let date = self.date
+        var format = AnswerFormat.problem
+        if state.contains(.hasRequest), self.parseFieldsAgain(exchange) {
+            let memory = self.engine.memory
+            format = AnswerFormat(
+                accepting: self.fields,
+                in: memory.bytes(
+                    self.engine[slot].inputBlock,
+                    0..<self.engine[slot].inputEnd
+                ),
+                from: self.exchanges[exchange].headStart
+            )
+        }
+        var answer = ErrorAnswer(
+            status: own.status,
+            reason: own.reason,
+            sentence: own.sentence,
+            format: format
+        )
+        answer.isHead = request.method == .head && state.contains(.hasRequest)
+        answer.connection =
+            state.contains(.closesClient)
+            ? .close : request.minorVersion == 0 ? .keepAlive : .none
+        writeErrorAnswer(answer, pages: self.errorPages, date: date.bytes, into: &self.composed)
+    }
+
+    /// Whether the whole request, body included, has arrived, so that the connection can go on.
+    private func requestIsInHand(_ exchange: Int) -> Bool {
+        guard self.exchanges[exchange].state.contains(.hasRequest) else { return false }
+        if self.exchanges[exchange].state.contains(.requestDone) { return true }
+        switch self.exchanges[exchange].request.framing {
+        case .none: return true
+        case .length(let length):
+            // Only what lies in the block is known to be there.
+            guard self.exchanges[exchange].state.isDisjoint(with: .bodyLetGo) else { return false }
+            let slot = Int(self.exchanges[exchange].client)
+            let head = self.exchanges[exchange].headStart + self.exchanges[exchange].request.length
+            return UInt64(Swift.max(0, self.engine[slot].inputEnd - head)) >= length
+        case .chunked, .untilClose: return false
+        }
+    }
+
+    /// Ends an exchange whose response is done, once the client's connection took all of it.
+    mutating func finishWhenFlushed(_ exchange: Int) {
+        let slot = Int(self.exchanges[exchange].client)
+        guard self.engine.flush(slot) else {
+            self.cut(exchange, .clientLeft)
+            return
+        }
+        if self.engine[slot].hasOutput { return }
+        self.endServer(exchange)
+        let state = self.exchanges[exchange].state
+        let expectsMore = !state.contains(.requestDone)
+        let closes = state.contains(.closesClient) || expectsMore || self.stopping != .running
+        let used = self.exchanges[exchange].cursor - self.engine[slot].inputStart
+        self.closeExchange(exchange)
+        self.roles[slot].exchange = -1
+        if !state.contains(.hasRequest) || closes {
+            self.closeAfterAnswer(slot, expectsMore: expectsMore)
+            return
+        }
+        if used > 0 { self.engine.consume(slot, used) }
+        self.engine.setDeadline(slot, self.engine.now + self.limits.keepAlive)
+        // The next request may be here already; it waits for its turn among the others.
+        if self.engine[slot].hasInput || self.engine[slot].state.contains(.readable) {
+            self.engine.requeue(slot)
+        }
+    }
+
+    /// Ends the exchange at once: both connections are closed, the client's with a reset when it
+    /// got a part of an answer, so that it does not take it for the whole.
+    mutating func cut(_ exchange: Int, _ ending: Ending) {
+        let slot = Int(self.exchanges[exchange].client)
+        let state = self.exchanges[exchange].state
+        let isPartial = state.contains(.responseStarted) && !state.contains(.isTunnel)
+        self.exchanges[exchange].record.ending = ending
+        if ending == .clientLeft, self.exchanges[exchange].record.status == 0 {
+            // nginx's number for it: nothing was sent, but the line should say why.
+            self.exchanges[exchange].record.status = 499
+        }
+        self.leaveServer(exchange)
+        self.closeExchange(exchange)
+        self.closeClient(slot, cutting: isPartial)
+    }
+
+    /// Counts and logs the exchange and frees its slot.
+    private mutating func closeExchange(_ exchange: Int) {
+        self.exchanges[exchange].record.ended = self.engine.now
+        self.givePipes(exchange)
+        self.metrics.exchangeEnded(self.exchanges[exchange].record)
+        self.writeLog(exchange)
+        self.exchanges.remove(exchange)
+        if self.fieldsOf == exchange { self.fieldsOf = -1 }
+    }
+
+    private mutating func writeLog(_ exchange: Int) {
+        guard self.log != nil else { return }
+        let slot = Int(self.exchanges[exchange].client)
+        let block = self.engine[slot].inputBlock
+        let memory = self.engine.memory
+        let hasHead = self.exchanges[exchange].state.contains(.hasRequest) && block >= 0
+        let start = self.exchanges[exchange].headStart
+        let request = self.exchanges[exchange].request
+        let head = memory.bytes(
+            hasHead ? block : 0,
+            hasHead ? start..<(start + request.length) : 0..<0
+        )
+        let record = self.exchanges[exchange].record
+        self.log?.write(
+            record,
+            method: head.extracting(request.methodBytes),
+            host: head.extracting(request.authority),
+            path: head.extracting(request.form == .absolute ? request.path : request.target)
+        )
+    }
+
+    mutating func givePipes(_ exchange: Int) {
+        let (up, down) = (
+            self.exchanges[exchange].requestPipe, self.exchanges[exchange].responsePipe
+        )
+        if up >= 0 {
+            self.engine.givePipe(up, isEmpty: self.exchanges[exchange].requestPiped == 0)
+            self.exchanges[exchange].requestPipe = -1
+            self.exchanges[exchange].requestPiped = 0
+        }
+        if down >= 0 {
+            self.engine.givePipe(down, isEmpty: self.exchanges[exchange].responsePiped == 0)
+            self.exchanges[exchange].responsePipe = -1
+            self.exchanges[exchange].responsePiped = 0
+        }
+    }
+}
+
+extension Range<Int> {
+    /// The range from another origin.
+    @inline(__always)
+    func moved(by offset: Int) -> Range<Int> {
+        (self.lowerBound &+ offset)..<(self.upperBound &+ offset)
+    }
+}

@@ -1,0 +1,142 @@
+import BelayBalancing
+import BelayBytes
+package import BelayCore
+import BelayHTTP
+import BelayPersistence
+import BelayTransport
+
+/// A request that somebody wants explained: the bytes of its head, and whose it would be.
+package struct Question: Sendable {
+    /// A whole request head.
+    package var head: [UInt8]
+    package var client: IPAddress
+
+    package init(head: [UInt8], client: IPAddress) {
+        self.head = head
+        self.client = client
+    }
+}
+
+/// Where a request would go, and why.
+package struct Explanation: Sendable {
+    package struct Candidate: Sendable {
+        package var server: Int
+        package var passOver: PassOver
+        package var openRequests: Int
+    }
+
+    /// Indices into the plan; nil where the decision did not come so far.
+    package var route: Int?
+    package var pool: Int?
+    package var server: Int?
+    package var persistence: PersistenceVerdict = .off
+    package var rule: PickRule = .none
+    /// In words.
+    package var reason = ""
+    package var candidates: [Candidate] = []
+}
+
+extension Worker {
+    /// The decision that this worker would make now. It asks the same functions as a request does,
+    /// and takes no turn of the balancer's.
+    mutating func explain(_ question: Question) -> Explanation {
+        var answer = Explanation()
+        self.fieldsOf = -1
+        let head: RequestHead
+        do throws(MessageError) {
+            head = try RequestHead.parse(
+                question.head.span,
+                from: 0,
+                length: question.head.count,
+                into: &self.fields
+            )
+        } catch {
+            answer.reason = "the request is refused: \(error.sentence)"
+            return answer
+        }
+        guard
+            let route = firstRoute(
+                self.routes,
+                method: head.method,
+                authority: head.authority,
+                path: head.path,
+                in: question.head.span
+            )
+        else {
+            answer.reason = "no route takes this host and path"
+            return answer
+        }
+        let pool = self.routes[route].pool
+        answer.route = route
+        answer.pool = pool
+        self.explainServer(&answer, question, head, pool)
+        self.fields.removeAll()
+        let table = self.pools[pool].plan.table
+        for server in 0..<self.pools[pool].plan.servers.count {
+            answer.candidates.append(
+                Explanation.Candidate(
+                    server: server,
+                    passOver: table.passOver(
+                        server,
+                        at: self.engine.now,
+                        tried: TriedServers()
+                    ),
+                    openRequests: table.openRequests(server)
+                )
+            )
+        }
+        return answer
+    }
+
+    private mutating func explainServer(
+        _ answer: inout Explanation,
+        _ question: Question,
+        _ head: RequestHead,
+        _ pool: Int
+    ) {
+        let now = self.engine.now
+        var bound: Binding?
+        if self.pools[pool].hasBindings, let name = self.pools[pool].plan.cookieName {
+            let bytes = question.head.span
+            let match = findCookie(named: name.bytes, self.fields, in: bytes, from: 0)
+            var opening: BindingOpening?
+            var state: BoundServerState?
+            if let value = match.value {
+                opening = self.pools[pool].open(bytes.extracting(value), now: self.unixNow)
+            }
+            if case .binding(let binding) = opening {
+                bound = binding
+                if let server = self.pools[pool].plan.lookup.index(of: binding.serverID) {
+                    state = self.pools[pool].boundState(server, now: now)
+                }
+            }
+            answer.persistence = persistenceVerdict(for: opening, server: state)
+        }
+        if let bound, answer.persistence.step == .keep {
+            answer.server = self.pools[pool].plan.lookup.index(of: bound.serverID)
+            answer.rule = .binding
+            answer.reason = "the client's binding names this server"
+            return
+        }
+        if let bound {
+            answer.server = self.pools[pool].next(for: bound, now: now, tried: TriedServers())
+            answer.rule = answer.server == nil ? .none : .redispatch
+            answer.reason =
+                answer.server == nil
+                ? "the bound server can't take the request, and no other can"
+                : "the bound server can't take the request; this is the next by rendezvous"
+            return
+        }
+        let target = question.head.span
+        let key = PickKey(
+            sourceHash: PickKey.hash(of: question.client),
+            urlHash: Self.urlHash(head, in: target, from: 0)
+        )
+        var random = self.random
+        answer.server = self.pools[pool].peek(key, now: now, random: &random)
+        answer.rule = answer.server == nil ? .none : self.pools[pool].plan.algorithm.rule
+        answer.reason =
+            answer.server == nil
+            ? "no server may take a new client" : "the balancer's choice of this moment"
+    }
+}

@@ -1,0 +1,85 @@
+import BelayBytes
+import BelayCore
+import BelayTelemetry
+import BelayTransport
+
+// Messages from other threads, and the graceful stop that they may ask for.
+
+extension Worker {
+    // Limit: how long an idle client connection is kept at a graceful stop, for a request that may
+    // be on its way already. The next answer on it says `Connection: close`.
+    private static let idleGrace = TimeSpan.seconds(1)
+
+    mutating func readMail() {
+        for message in self.mailbox.takeAll() {
+            switch message {
+            case .stop(let within): self.beginStopping(within: within)
+            case .stopNow: self.stopping = .stopped
+            case .explain(let question, let reply): reply(self.explain(question))
+            }
+        }
+    }
+
+    private mutating func beginStopping(within: TimeSpan) {
+        guard self.stopping == .running else { return }
+        self.stopping = .finishing(until: self.engine.now + within)
+        self.stoppedAt = self.engine.now
+        // Connections that the kernel has already taken would be reset with the socket.
+        for listener in 0..<self.listenerCount {
+            self.engine.narrowListener(listener)
+            self.acceptConnections(listener)
+        }
+        self.engine.closeListeners()
+        self.closeIdleServers()
+        self.continueStopping()
+    }
+
+    /// Closes what is idle and ends when nothing runs any more, or the time is up.
+    mutating func continueStopping() {
+        guard case .finishing(let until) = self.stopping else { return }
+        let now = self.engine.now
+        let graceIsOver = now >= self.stoppedAt + Self.idleGrace
+        var left = 0
+        for slot in 0..<self.roles.count where self.roles[slot].kind == .client {
+            if self.roles[slot].exchange < 0, !self.engine[slot].hasInput, graceIsOver {
+                self.closeClient(slot)
+            } else {
+                left += 1
+            }
+        }
+        if left == 0 && self.lingering == 0 {
+            self.stopping = .stopped
+        } else if now >= until {
+            for _ in 0..<left { self.metrics.timedOut(.drain) }
+            self.stopping = .stopped
+        }
+    }
+
+    private mutating func closeIdleServers() {
+        for slot in 0..<self.roles.count where self.roles[slot].kind == .idleServer {
+            self.removeIdle(slot)
+            self.closeServer(slot)
+        }
+    }
+
+    /// The end: whatever is still open is cut.
+    mutating func closeEverything() {
+        for slot in 0..<self.roles.count {
+            switch self.roles[slot].kind {
+            case .free: break
+            case .client:
+                let exchange = Int(self.roles[slot].exchange)
+                if exchange >= 0 { self.cut(exchange, .shutDown) } else { self.closeClient(slot) }
+            case .server:
+                // Its exchange is cut by its client's slot, which closes this one too.
+                if self.roles[slot].exchange < 0 { self.closeServer(slot) }
+            case .idleServer:
+                self.removeIdle(slot)
+                self.closeServer(slot)
+            case .lingering: self.closeClient(slot)
+            }
+        }
+        self.engine.closeListeners()
+        self.log?.flush()
+    }
+}

@@ -1,0 +1,181 @@
+// BelayProxy: what happens to an exchange, from the request's head to the line in the log: route,
+// persistence, pick, forward, retry. `Worker` is one thread's share of it: it drives an `Engine`
+// and owns everything it touches, so nothing here is locked. Its extensions are a file each:
+//   +Clients   client connections, HTTP/1.1: heads in, refusals, lingering
+//   +Exchange  the exchange itself, which knows neither side's framing: choose a server, retry, end
+//   +Servers   server connections, HTTP/1.1: connect, reuse, response heads
+//   +Transfer  bodies in both directions, with back-pressure and splice
+//   +Deadlines, +Mail, +Explain
+// Decisions are taken in the rooms below (BelayPersistence, BelayBalancing); here they are obeyed.
+
+import BelayBalancing
+import BelayBytes
+import BelayCore
+import BelayHTTP
+import BelayPersistence
+package import BelayTelemetry
+package import BelayTransport
+
+/// One thread's share of the proxy. Made, run and destroyed on its own thread.
+package struct Worker: ~Copyable {
+    // Limit: what is composed before one send: a head with its additions, or small pieces of a
+    // body, never more than a block keeps.
+    static let composedMax = 48 * 1024
+
+    let index: Int
+    let limits: ProxyLimits
+    let routes: [RoutePlan]
+    let trusted: [Network]
+    let rules: ForwardingRules
+    let errorPages: ErrorPages
+    let metrics: WorkerMetrics
+    let mailbox: Mailbox
+    let shared: SharedState
+
+    var engine: Engine
+    var pools: Slab<PoolState>
+    var exchanges: Slab<Exchange>
+    var roles: Slab<Role>
+    /// What is parsed and composed right now; never needed beyond one call.
+    var fields: FieldList
+    /// The exchange whose request's lines `fields` holds, or -1.
+    var fieldsOf = -1
+    var composed: ByteWriter
+    var log: WorkerLog?
+    var random: RandomSource
+    /// The wall clock, and its text for Date, as of the last second.
+    var wallNanoseconds: Int64 = 0
+    var wallReadAt: Instant
+    var date: DateText
+    var nextTick: Instant
+    var pendingConnects = 0
+    var lingering = 0
+    var pausedListeners: UInt64 = 0
+    var stopping: StopState = .running
+    var stoppedAt: Instant
+    var idleConnections = 0
+    let listenerCount: Int
+
+    enum StopState: Equatable {
+        case running
+        /// No new connections; what runs may finish until then.
+        case finishing(until: Instant)
+        case stopped
+    }
+
+    /// Takes the listening sockets over and closes them at the end.
+    package init(
+        index: Int,
+        plan: ProxyPlan,
+        engine: consuming Engine,
+        listeners: [Descriptor],
+        mailbox: Mailbox,
+        shared: SharedState,
+        metrics: WorkerMetrics,
+        log: consuming WorkerLog?,
+        seed: UInt64
+    ) throws {
+        var pools = Slab<PoolState>(capacity: Swift.max(1, plan.pools.count))
+        for (number, pool) in plan.pools.enumerated() {
+            let state = try PoolState(
+                plan: pool,
+                ring: plan.keyRing,
+                seed: seed &+ UInt64(number)
+            )
+            _ = pools.insert(state)
+        }
+        var engine = engine
+        for socket in listeners { _ = try engine.addListener(socket) }
+        self.index = index
+        self.limits = plan.limits
+        self.routes = plan.routes
+        self.trusted = plan.trusted
+        self.rules = plan.rules
+        self.errorPages = plan.errorPages
+        self.metrics = metrics
+        self.mailbox = mailbox
+        self.shared = shared
+        self.pools = pools
+        self.exchanges = Slab(capacity: engine.connectionsMax)
+        self.roles = Slab(capacity: engine.connectionsMax)
+        self.fields = FieldList(capacity: plan.limits.headerCount)
+        self.composed = ByteWriter(capacity: BlockMemory.blockSize)
+        self.log = log
+        self.random = RandomSource(seed: seed)
+        self.wallReadAt = engine.now
+        self.nextTick = engine.now
+        self.stoppedAt = engine.now
+        self.listenerCount = listeners.count
+        self.date = DateText(UnixTime(seconds: 0))
+        self.engine = engine
+        self.readWallClock()
+    }
+
+    /// Serves until it is told to stop by a message.
+    package mutating func run() {
+        while self.stopping != .stopped {
+            self.engine.wait(until: self.nextTick)
+            if self.engine.now >= self.nextTick { self.tick() }
+            while let event = self.engine.nextEvent() {
+                switch event {
+                case .connection(let slot): self.connectionChanged(slot)
+                case .listener(let listener): self.acceptConnections(listener)
+                case .wakeup: self.readMail()
+                case .deadline(let slot): self.deadlinePassed(slot)
+                }
+            }
+        }
+        self.closeEverything()
+    }
+
+    /// Roles lie beside the engine's connections, under the same numbers, which grow one by one.
+    mutating func growRoles(to slot: Int) {
+        while self.roles.count <= slot { _ = self.roles.insert(Role()) }
+    }
+
+    func isTrusted(_ address: IPAddress) -> Bool {
+        for network in self.trusted where network.contains(address) { return true }
+        return false
+    }
+
+    private mutating func connectionChanged(_ slot: Int) {
+        switch self.roles[slot].kind {
+        case .client: self.clientChanged(slot)
+        case .server: self.serverChanged(slot)
+        case .idleServer: self.idleServerChanged(slot)
+        case .lingering: self.drainLingering(slot)
+        case .free: break
+        }
+    }
+
+    // MARK: Time
+
+    /// The wall clock without a system call: the last reading and what has passed since.
+    var unixNow: UnixTime {
+        let passed = self.engine.now - self.wallReadAt
+        return UnixTime(seconds: (self.wallNanoseconds &+ passed.nanoseconds) / 1_000_000_000)
+    }
+
+    mutating func readWallClock() {
+        self.wallNanoseconds = SystemClock.unixNanoseconds()
+        self.wallReadAt = self.engine.now
+        let time = self.unixNow
+        if self.date.time != time { self.date = DateText(time) }
+    }
+
+    /// About ten times a second: what must not wait for traffic.
+    private mutating func tick() {
+        self.nextTick = self.engine.now + .milliseconds(100)
+        let before = self.date.time
+        self.readWallClock()
+        if self.date.time != before {
+            self.engine.tick()
+            let clock = WallClock(unixNanoseconds: self.wallNanoseconds, at: self.wallReadAt)
+            self.log?.tick(now: self.engine.now, clock: clock)
+            self.metrics.set(.bufferBlocksInUse, self.engine.blocksUsed)
+            self.metrics.set(.idleServerConnections, self.idleConnections)
+        }
+        self.resumeListeners()
+        self.continueStopping()
+    }
+}
