@@ -78,7 +78,7 @@ let package = Package(
         room("BelayTransport", ["BelayCore", "BelayBytes", "CBelay"]),
         room("BelayTelemetry", ["BelayCore", "BelayBytes"]),
         room("BelayBalancing", ["BelayCore", "BelayBytes"]),
-        room("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP"]),
+        room("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
         room(
             "BelayProxy",
             [
@@ -114,7 +114,10 @@ let package = Package(
         room("BelayTestSupport", ["BelayCore", "BelayBytes", "BelayBalancing"]),
 
         // The rooms' tests.
+        .testTarget(name: "ShopTests", dependencies: ["belay-shop"], swiftSettings: settings),
         tests("BelayCore"),
         tests("BelayHTTP", ["BelayCore", "BelayBytes"]),
+        tests("BelayCrypto", ["BelayBytes"]),
+        tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
     ]
 )
