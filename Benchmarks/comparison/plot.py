@@ -14,9 +14,13 @@ INK, PALE = "#1f2933", "#d9dee5"
 
 def _text(x: float, y: float, text: str, size: int = 12, anchor: str = "start",
           color: str = INK, weight: str = "normal") -> str:
+    # A figure may stand on a line of the axis: a white edge keeps it readable.
+    halo = "" if color == "white" else (
+        ' stroke="white" stroke-width="3" paint-order="stroke" stroke-linejoin="round"'
+    )
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" '
-        f'fill="{color}" font-weight="{weight}">{escape(text)}</text>'
+        f'fill="{color}" font-weight="{weight}"{halo}>{escape(text)}</text>'
     )
 
 

@@ -25,10 +25,10 @@ class Bench:
 
     here: pathlib.Path  # the benchmark's own directory
     work: pathlib.Path  # programs that were compiled, and what the proxies write
-    origin_port: int
-    files_max: int
+    files_max: int  # file descriptors of a process
     seconds: float
     warm_up: float
+    origin_port: int = 0  # the first of the servers'
     proxy_core: int = 1
     load_core: int = 0
     rate: float = 0  # requests a second of the fixed-rate workload

@@ -37,7 +37,7 @@ ALL = {
         Workload("servers-100", "100 servers, unbound", servers=100, presents_cookie=False),
         Workload("servers-1000", "1,000 servers, unbound", servers=1000, presents_cookie=False),
         Workload("fixed-rate", "fixed rate, 100 B", client="open loop"),
-        Workload("idle", "10,000 connections, 1,000 requests/s", client="idle", held=10_000),
+        Workload("idle", "10,000 connections, mostly idle", client="idle", held=10_000),
     )
 }
 

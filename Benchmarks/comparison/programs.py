@@ -1,0 +1,64 @@
+"""The small C programs of the benchmark, and the servers that one of them is."""
+
+import pathlib
+import shutil
+import socket
+import subprocess
+
+from . import children
+
+HERE = pathlib.Path(__file__).resolve().parent.parent
+WORK = HERE / "work"  # what was compiled, and what the proxies write; not in the repository
+FLAGS = ["-O2", "-Wall", "-Wextra"]
+
+
+class Missing(Exception):
+    """Something that has to be installed or built first."""
+
+
+def build(*names: str) -> pathlib.Path:
+    """Compiles what has changed. A name that ends in .so becomes a library. Returns WORK."""
+    compiler = shutil.which("clang") or shutil.which("cc")
+    if not compiler:
+        raise Missing("no C compiler (the Swift toolchain brings clang)")
+    WORK.mkdir(exist_ok=True)
+    for name in names:
+        source = (HERE / name).with_suffix(".c")
+        program = WORK / pathlib.Path(name).name
+        if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+            continue
+        shared = ["-fPIC", "-shared"] if name.endswith(".so") else ["-pthread"]
+        fresh = program.with_name(program.name + ".new")
+        children.run([compiler, *FLAGS, *shared, "-o", fresh, source, "-lm"])
+        fresh.rename(program)  # another run may be using the old one
+    return WORK
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row, below the ephemeral ones, that nobody has."""
+    for first in range(20_000, 32_000 - count, 500):
+        sockets = []
+        try:
+            for port in range(first, first + count):
+                one = socket.socket()
+                sockets.append(one)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for one in sockets:
+                one.close()
+    raise Missing(f"{count} free ports in a row")
+
+
+def start_servers(count: int, core: int | None) -> int:
+    """Starts servers on `count` ports in a row. Returns the first port."""
+    first = free_ports(count)
+    origin = children.start(
+        [WORK / "origin", first, count], core, stdout=subprocess.PIPE, text=True
+    )
+    if origin.stdout.readline() != "ready\n":
+        raise RuntimeError("the servers did not start")
+    return first
