@@ -17,11 +17,14 @@ extension Span<UInt8> {
     }
 
     /// Eight bytes from `offset` as a little-endian number.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func word(at offset: Int) -> UInt64 {
         precondition(offset >= 0 && offset <= self.count &- 8, "a word beyond the end")
         // Safe: the eight bytes are within the span, checked above; any bytes are a valid UInt64.
-        let word = unsafe self.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        let word = unsafe self.bytes.unsafeLoadUnaligned(
+            fromUncheckedByteOffset: offset,
+            as: UInt64.self
+        )
         return UInt64(littleEndian: word)
     }
 
@@ -67,7 +70,7 @@ extension Span<UInt8> {
 
     /// Whether `range` holds `lowercase`, which must be lower case, whatever the case of the
     /// letters in the span.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func isEqual(_ range: Range<Int>, toLowercase lowercase: StaticString) -> Bool {
         guard range.count == lowercase.utf8CodeUnitCount else { return false }
         for index in 0..<range.count {
@@ -80,7 +83,7 @@ extension Span<UInt8> {
 }
 
 /// The letter in lower case, any other byte as it is.
-@inline(__always)
+@inlinable @inline(__always)
 package func lowercased(_ byte: UInt8) -> UInt8 {
     byte &- 0x41 < 26 ? byte | 0x20 : byte
 }
