@@ -116,6 +116,7 @@ let package = Package(
         // The rooms' tests.
         .testTarget(name: "ShopTests", dependencies: ["belay-shop"], swiftSettings: settings),
         tests("BelayCore"),
+        tests("BelaySettings", ["BelayCore"]),
         tests("BelayHTTP", ["BelayCore", "BelayBytes"]),
         tests("BelayCrypto", ["BelayBytes"]),
         tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),

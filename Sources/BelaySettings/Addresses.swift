@@ -13,7 +13,8 @@ extension Scalar where Value == SocketAddress {
             if host.isEmpty { return SocketAddress(ip: .anyV6, port: port) }
             if let ip = IPAddress(host) { return SocketAddress(ip: ip, port: port) }
             switch host.lowercased() {
-            case "*": throw Complaint(suggestion: ":\(port)")
+            case "*":
+                throw Complaint("must be an IP address and a port", suggestion: ":\(port)")
             case "localhost":
                 let meant = SocketAddress(ip: .loopbackV4, port: port).spelled
                 throw Complaint("must be an IP address, not a name", suggestion: meant)
@@ -52,7 +53,9 @@ extension Scalar where Value == Settings.ServerAddress {
     /// Where a server is reached: a host name or an IP address, and a port.
     static let serverAddress = Scalar(
         "a host and a port such as `10.0.0.1:3000` or `web1:3000`",
-        schema: ["type": "string", "pattern": "^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$"],
+        schema: [
+            "type": "string", "pattern": "^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
+        ],
         parse: { text, _ throws(Complaint) in
             let (host, portText) = try splitAddress(text, isPortAlone: false)
             let port = try parsePort(portText, least: 1)
@@ -126,6 +129,6 @@ private func splitAddress(
 private func parsePort(_ text: String, least: UInt16) throws(Complaint) -> UInt16 {
     guard text.utf8.allSatisfy(isDigit), let port = UInt16(text), port >= least,
         text == String(port)
-    else { throw Complaint("must have a port within \(max(least, 1))...65535") }
+    else { throw Complaint("must have a port within \(least)...65535") }
     return port
 }

@@ -37,14 +37,14 @@ private func checkListeners(_ settings: Settings, _ reader: inout Reader) {
         if listener.address.port != 0 {
             if let first = lines[listener.address] {
                 let text = "the address \(listener.address.spelled) is listened on twice"
-                reader.report("\(text); first on line \(first)", at: place)
+                reader.report("\(text)\(reader.first(on: first))", at: place)
                 continue
             }
             lines[listener.address] = line
         }
         guard let place = reader.place(path + "/name") else { continue }
         if let first = names[listener.name] {
-            let text = "two listeners are named \(quoted(listener.name)); first on line \(first)"
+            let text = "two listeners are named \(quoted(listener.name))\(reader.first(on: first))"
             reader.report(text, at: place)
         }
         names[listener.name] = place.line
@@ -74,7 +74,7 @@ private func checkRoutes(_ settings: Settings, _ reader: inout Reader) {
         }
         if let place = reader.place(path + "/name"), !route.name.isEmpty {
             if let line = names[route.name] {
-                let text = "two routes are named \(quoted(route.name)); first on line \(line)"
+                let text = "two routes are named \(quoted(route.name))\(reader.first(on: line))"
                 reader.report(text, at: place)
             }
             names[route.name] = place.line
@@ -127,7 +127,7 @@ func checkServerNames(_ pool: inout Settings.ServerPool, _ tree: Tree, _ reader:
         guard let place = reader.place(path + "/name", path + "/address", path) else { continue }
         if let line = lines[server.name] {
             let name = quoted(server.name.rawValue)
-            let text = "two servers of this pool are named \(name); first on line \(line)"
+            let text = "two servers of this pool are named \(name)\(reader.first(on: line))"
             reader.report(text, at: place)
         } else {
             lines[server.name] = place.line
@@ -175,6 +175,6 @@ func checkKeys(_ keys: inout Settings.Keys, _ tree: Tree, _ reader: inout Reader
         guard let first = keys.ring[..<index].firstIndex(of: key) else { continue }
         let line = reader.place("\(path)/ring/\(first)")?.line ?? 1
         let place = reader.place("\(path)/ring/\(index)")
-        reader.report("this key is in the ring twice; first on line \(line)", at: place)
+        reader.report("this key is in the ring twice\(reader.first(on: line))", at: place)
     }
 }

@@ -5,7 +5,7 @@ import BelayCore
 extension Declaration {
     static let pool = Section(
         doc: "Servers that can answer the same requests.",
-        defaults: { Settings.ServerPool() },
+        defaults: { Settings.ServerPool(name: .unset, servers: []) },
         fields: [
             Field(
                 "balance",
@@ -21,7 +21,7 @@ extension Declaration {
                 \.servers,
                 .list(
                     of: .group(server, orJust: \.address, Scalar.serverAddress.form),
-                    from: { Settings.Server() },
+                    from: { Settings.Server.blank },
                     max: 10_000,
                     isEmptyAllowed: false
                 ),
@@ -76,7 +76,7 @@ extension Declaration {
 
     private static let server = Section(
         doc: "An entry may also be the address alone.",
-        defaults: { Settings.Server() },
+        defaults: { Settings.Server.blank },
         fields: [
             Field(
                 "name",
@@ -255,6 +255,14 @@ extension Declaration {
             ),
         ],
         finish: checkCookie
+    )
+}
+
+extension Settings.Server {
+    /// What an entry starts from; without an address it is a problem.
+    fileprivate static let blank = Settings.Server(
+        name: .unset,
+        address: Settings.ServerAddress(host: "", port: 0)
     )
 }
 

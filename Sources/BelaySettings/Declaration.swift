@@ -58,7 +58,7 @@ extension Declaration {
         Field(
             "routes",
             \.routes,
-            .list(of: .group(route), from: { Settings.Route() }, max: 1000),
+            .list(of: .group(route), from: { Settings.Route(pool: .unset) }, max: 1000),
             doc: """
                 Which requests go to which server pool. They are tried from the top; the first \
                 that matches is taken. May be left out when there is one pool. A request that no \
@@ -165,7 +165,7 @@ extension Declaration {
 
     private static let route = Section(
         doc: "Where requests go.",
-        defaults: { Settings.Route() },
+        defaults: { Settings.Route(pool: .unset) },
         fields: [
             Field(
                 "name",
@@ -222,9 +222,11 @@ extension Declaration {
             ),
         ],
         finish: { match, tree, reader in
-            let repeated = Set(match.methods.filter { method in
-                match.methods.filter { $0 == method }.count > 1
-            })
+            let repeated = Set(
+                match.methods.filter { method in
+                    match.methods.filter { $0 == method }.count > 1
+                }
+            )
             for method in repeated.sorted() where !method.isEmpty {
                 let place = reader.place(reader.path + "/methods") ?? tree.position
                 reader.report("\(reader.subject).methods has \(method) twice", at: place)

@@ -57,12 +57,11 @@ extension Form {
             ),
             read: { tree, value, reader in
                 guard case .list(let trees) = tree.kind else {
-                    var text = "\(reader.subject) must be a list"
-                    if case .text(let word, isPlain: _) = tree.kind {
-                        text += "; write [\(word)], or \"- \(word)\" on a line of its own"
-                    } else {
-                        text += ", not \(tree.sort); begin each entry with \"- \""
-                    }
+                    // A text may be a secret.
+                    let sort: String =
+                        if case .group = tree.kind { ", not \(tree.sort)" } else { "" }
+                    let text =
+                        "\(reader.subject) must be a list\(sort); begin each entry with \"- \""
                     return reader.report(text, at: tree.position)
                 }
                 if trees.isEmpty, !isEmptyAllowed {

@@ -12,7 +12,16 @@ struct Reader {
     // Limit: more problems than anybody reads at once; a 4 MiB file could give a million.
     private static let problemsMax = 500
 
-    init(file: String) { self.file = file }
+    /// Options have no lines to speak of.
+    private let hasLines: Bool
+
+    init(file: String, hasLines: Bool = true) {
+        self.file = file
+        self.hasLines = hasLines
+    }
+
+    /// The end of a sentence about two things that are the same.
+    func first(on line: Int) -> String { self.hasLines ? "; first on line \(line)" : "" }
 
     /// Reads what lies under `name`, which stands at `position`.
     mutating func within(_ name: String, at position: Position, _ body: (inout Reader) -> Void) {

@@ -17,7 +17,7 @@ extension Settings {
     /// Problems name the option `--to`.
     package static func forServers(_ addresses: [String]) -> (Settings?, [SettingsProblem]) {
         var settings = Settings()
-        var reader = Reader(file: "--to")
+        var reader = Reader(file: "--to", hasLines: false)
         let servers = Tree(list: addresses.map { Tree(text: $0) })
         let tree = Tree(group: "pools", Tree(group: "servers", Tree(group: "servers", servers)))
         Declaration.root.read(tree, into: &settings, &reader)
@@ -82,7 +82,7 @@ extension Settings {
         _ tree: Tree,
         option: String
     ) -> [SettingsProblem] {
-        var reader = Reader(file: option)
+        var reader = Reader(file: option, hasLines: false)
         guard let field = Declaration.root.fields.first(where: { $0.name == name }) else {
             preconditionFailure("an option for no setting")
         }

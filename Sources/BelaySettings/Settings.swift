@@ -29,6 +29,8 @@ package struct Settings: Sendable, Equatable {
     /// Nil: no admin listener.
     package var admin: Admin? = Admin()
 
+    package init() {}
+
     /// The time a pool's servers have to accept a connection: its own, or the one of `limits`.
     package func connectTimeout(of pool: ServerPool) -> TimeSpan {
         pool.connectTimeout ?? self.limits.connectTimeout
@@ -42,6 +44,8 @@ extension Settings {
         package var address: SocketAddress
         /// What logs and metrics call it. Starts as the address, as it was written.
         package var name = ""
+
+        package init(address: SocketAddress) { self.address = address }
     }
 
     /// Requests that match go to the server pool. `pool` is always the name of one of `pools`.
@@ -49,7 +53,13 @@ extension Settings {
         /// Starts as the host, path and methods it matches, such as `*.example.com/v1`.
         package var name = ""
         package var match = Match()
-        package var pool = PoolName.unset
+        package var pool: PoolName
+
+        package init(name: String = "", match: Match = Match(), pool: PoolName) {
+            self.name = name
+            self.match = match
+            self.pool = pool
+        }
     }
 
     /// What a route asks of a request; a request has to meet all of it.
@@ -58,6 +68,8 @@ extension Settings {
         package var path = PathPrefix.all
         /// Upper case as on the wire; none means every method.
         package var methods: [String] = []
+
+        package init() {}
     }
 
     /// What a route asks of the host. Texts are in lower case, without a port.
@@ -82,9 +94,9 @@ extension Settings {
 extension Settings {
     /// Servers that can answer the same requests.
     package struct ServerPool: Sendable, Equatable {
-        package var name = PoolName.unset
+        package var name: PoolName
         package var balance = Algorithm.randomOfTwo
-        package var servers: [Server] = []
+        package var servers: [Server]
         package var retries = 2
         /// How far above the pool's mean a hash may load a server: 1.25 is a quarter more.
         package var loadBound = 1.25
@@ -94,17 +106,27 @@ extension Settings {
         package var keep = Keep()
         /// Nil: clients are bound to no server.
         package var persistence: Persistence?
+
+        package init(name: PoolName, servers: [Server]) {
+            self.name = name
+            self.servers = servers
+        }
     }
 
     /// One server of a pool.
     package struct Server: Sendable, Equatable {
         /// Unique within its pool. Starts as the address, as it was written.
-        package var name = ServerName.unset
-        package var address = ServerAddress(host: "", port: 0)
+        package var name: ServerName
+        package var address: ServerAddress
         package var weight = Weight.one
         package var state = AdminState.ready
         /// Requests that it may have at once; nil: no limit.
         package var maxConnections: Int?
+
+        package init(name: ServerName, address: ServerAddress) {
+            self.name = name
+            self.address = address
+        }
     }
 
     /// Where a server is reached. A host name is kept as text; the runtime resolves it.
@@ -112,6 +134,11 @@ extension Settings {
         /// A host name in lower case, or an IP address without brackets.
         package var host: String
         package var port: UInt16
+
+        package init(host: String, port: UInt16) {
+            self.host = host
+            self.port = port
+        }
     }
 
     /// When live traffic ejects a server.
@@ -124,6 +151,8 @@ extension Settings {
         package var ejectMax = TimeSpan.minutes(5)
         /// The part of the pool, 0...1, that may be ejected at once.
         package var ejectShare = 0.5
+
+        package init() {}
     }
 
     /// Connections to servers that wait for their next request.
@@ -131,11 +160,15 @@ extension Settings {
         /// For each worker and server.
         package var idleConnections = 64
         package var idle = TimeSpan.seconds(30)
+
+        package init() {}
     }
 
     /// How clients come back to the server that they are bound to.
     package struct Persistence: Sendable, Equatable {
         package var cookie = BindingCookie()
+
+        package init() {}
     }
 
     /// The cookie that carries a binding.
@@ -149,6 +182,8 @@ extension Settings {
         package var idle: TimeSpan? = .minutes(30)
         /// Nil: a binding has no end.
         package var lifetime: TimeSpan? = .hours(8)
+
+        package init() {}
     }
 
     /// The cookie attribute of the same name (RFC 6265bis §5.6.7).
@@ -180,6 +215,8 @@ extension Settings {
         package var pendingConnects = 1024
         package var requestsPerConnection: Int?
         package var shutdown = TimeSpan.seconds(30)
+
+        package init() {}
     }
 
     /// What Belay tells servers about the client and about itself.
@@ -187,6 +224,8 @@ extension Settings {
         package var xForwarded = true
         package var forwarded = false
         package var via = Via.off
+
+        package init() {}
     }
 
     /// What the header Via says (RFC 9110 §7.6.3).
@@ -203,6 +242,8 @@ extension Settings {
         package var access = AccessFormat.text
         package var accessTo = LogTarget.stdout
         package var level = LogLevel.info
+
+        package init() {}
     }
 
     /// How the line of an exchange is written.
@@ -226,17 +267,23 @@ extension Settings {
         /// The first seals, all open. Empty: from `file`, or generated in the state directory.
         package var ring: [SecretKey] = []
         package var file: String?
+
+        package init() {}
     }
 
     /// Where metrics, states and `belay explain` are served.
     package struct Admin: Sendable, Equatable {
         package var address = SocketAddress(ip: .loopbackV4, port: 9900)
+
+        package init() {}
     }
 }
 
 /// A key of 32 bytes, which no description, dump or problem shows.
 package struct SecretKey: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
     package let bytes: [UInt8]
+
+    package init(bytes: [UInt8]) { self.bytes = bytes }
 
     package var description: String { "secret" }
     package var customMirror: Mirror { Mirror(self, children: []) }

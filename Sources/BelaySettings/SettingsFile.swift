@@ -55,4 +55,3 @@ package enum SettingsFile {
         return Self.load(text: text, file: path)
     }
 }
-

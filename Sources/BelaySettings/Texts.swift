@@ -161,8 +161,13 @@ extension Scalar where Value == Settings.HostPattern {
             if text.hasPrefix("["), text.hasSuffix("]"), let ip = IPAddress(String(text.inner)) {
                 return .exact("[\(ip)]")
             }
-            if let colon = text.lastIndex(of: ":"), text[colon...].dropFirst().allSatisfy(\.isNumber) {
-                throw Complaint("has a port, which routes do not look at", suggestion: String(text[..<colon]))
+            if let colon = text.lastIndex(of: ":"),
+                text[colon...].dropFirst().allSatisfy(\.isNumber)
+            {
+                throw Complaint(
+                    "has a port, which routes do not look at",
+                    suggestion: String(text[..<colon])
+                )
             }
             if text.contains(where: { !$0.isASCII }) {
                 throw Complaint("must be in its ASCII form, xn--…")

@@ -24,7 +24,8 @@ func withoutPitfalls(_ text: String, into reader: inout Reader) -> String? {
             position = Position(line: position.line + 1, column: 1)
             continue
         }
-        let isControl = scalar.value < 0x20 && scalar != "\t" || (0x7F...0x9F).contains(scalar.value)
+        let isControl =
+            scalar.value < 0x20 && scalar != "\t" || (0x7F...0x9F).contains(scalar.value)
         // libyaml ends lines at these two; no editor does.
         let isSeparator = scalar == "\u{2028}" || scalar == "\u{2029}"
         if isControl || isSeparator || scalar == "\u{FFFE}" || scalar == "\u{FFFF}" {
@@ -116,7 +117,9 @@ private struct Syntax {
             return ("a quote is opened here and never closed", start ?? self.place, nil)
         }
         if self.problem.contains("could not find expected ':'") {
-            return ("this is neither \"key: value\" nor an entry of a list", start ?? self.place, nil)
+            return (
+                "this is neither \"key: value\" nor an entry of a list", start ?? self.place, nil
+            )
         }
         if self.problem.contains("did not find expected key")
             || self.problem.contains("did not find expected '-' indicator")
@@ -126,7 +129,8 @@ private struct Syntax {
         }
         if self.problem.contains("expected ',' or") {
             let bracket = self.context.contains("mapping") ? "{" : "["
-            let text = "the \(bracket) on line \(start?.line ?? self.place.line) is not closed, "
+            let text =
+                "the \(bracket) on line \(start?.line ?? self.place.line) is not closed, "
                 + "or a comma is missing"
             return (text, self.place, nil)
         }
@@ -157,7 +161,9 @@ private struct Syntax {
             guard let at = self.line[..<index].lastIndex(of: Unicode.Scalar(sign) ?? "*") else {
                 return nil
             }
-            let word = String(String.UnicodeScalarView(self.line[at...].prefix { !" ,]}".contains($0) }))
+            let word = String(
+                String.UnicodeScalarView(self.line[at...].prefix { !" ,]}".contains($0) })
+            )
             let place = Position(line: self.place.line, column: at + 1)
             return ("a text that begins with \(sign) must stand in quotes: \"\(word)\"", place, nil)
         }
