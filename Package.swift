@@ -115,6 +115,7 @@ let package = Package(
 
         // The rooms' tests.
         .testTarget(name: "ShopTests", dependencies: ["belay-shop"], swiftSettings: settings),
+        tests("BelayBytes"),
         tests("BelayCore"),
         tests("BelaySettings", ["BelayCore"]),
         tests("BelayHTTP", ["BelayCore", "BelayBytes"]),
