@@ -23,8 +23,8 @@ package struct Network: Hashable, Sendable {
         self.address = address
     }
 
-    /// An IPv6 network shorter than `::ffff:0:0/96` holds IPv4 addresses only if it is `::/0`
-    /// down to `::/80`, that is, if it covers the mapped form; nobody writes that by accident.
+    /// Whether the address lies in the network. An IPv4 address lies in an IPv6 network only where
+    /// its mapped form does, as in `::/0`.
     package func contains(_ address: IPAddress) -> Bool {
         address.masked(to: Int(self.bits)) == self.address
     }

@@ -30,10 +30,10 @@ import Testing
         other: String,
         want: Bool
     ) throws {
-        let network = try #require(
-            Network(try #require(IPAddress(address)), prefixLength: length)
-        )
-        #expect(network.contains(try #require(IPAddress(other))) == want)
+        let first = try #require(IPAddress(address))
+        let network = try #require(Network(first, prefixLength: length))
+        let asked = try #require(IPAddress(other))
+        #expect(network.contains(asked) == want)
         #expect(network.prefixLength == length)
     }
 
@@ -45,7 +45,8 @@ import Testing
 
     @Test(arguments: [("1.2.3.4", 33), ("1.2.3.4", -1), ("::1", 129), ("::1", -1)])
     func `a length that no address has makes no network`(address: String, length: Int) throws {
-        #expect(Network(try #require(IPAddress(address)), prefixLength: length) == nil)
+        let address = try #require(IPAddress(address))
+        #expect(Network(address, prefixLength: length) == nil)
     }
 
     @Test func `bits after the length are dropped`() throws {
