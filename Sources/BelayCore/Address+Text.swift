@@ -34,6 +34,7 @@ package struct AddressText: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    @inline(__always)
     private mutating func append(_ byte: UInt8) {
         self.storage[self.count] = byte
         self.count &+= 1
@@ -64,12 +65,16 @@ package struct AddressText: Sendable {
     }
 
     private mutating func append(decimal value: UInt32) {
-        var divisor: UInt32 = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            self.append(0x30 | UInt8(truncatingIfNeeded: value / divisor % 10))
-            divisor /= 10
-        }
+        if value >= 10_000 { self.append(digit: value / 10_000) }
+        if value >= 1_000 { self.append(digit: value / 1_000) }
+        if value >= 100 { self.append(digit: value / 100) }
+        if value >= 10 { self.append(digit: value / 10) }
+        self.append(digit: value)
+    }
+
+    @inline(__always)
+    private mutating func append(digit value: UInt32) {
+        self.append(0x30 | UInt8(truncatingIfNeeded: value % 10))
     }
 
     private mutating func append(hexadecimal value: UInt16) {

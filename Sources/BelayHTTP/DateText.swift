@@ -19,10 +19,10 @@ package struct DateText: Sendable {
         let clock = seconds % 86_400
         let date = Self.date(ofDay: days)
         // 1 January 1970 was a Thursday.
-        self.write(name: (days + 4) % 7, of: "SunMonTueWedThuFriSat", at: 0)
+        self.write(name: Self.weekdays[Int((days + 4) % 7)], at: 0)
         self.storage[3] = UInt8(ascii: ",")
         self.write(date.day, at: 5)
-        self.write(name: date.month - 1, of: "JanFebMarAprMayJunJulAugSepOctNovDec", at: 8)
+        self.write(name: Self.months[Int(date.month - 1)], at: 8)
         self.write(date.year / 100, at: 12)
         self.write(date.year % 100, at: 14)
         self.write(clock / 3_600, at: 17)
@@ -45,14 +45,23 @@ package struct DateText: Sendable {
         self.storage[offset + 1] = 0x30 | UInt8(truncatingIfNeeded: value % 10)
     }
 
-    private mutating func write(name index: Int64, of names: StaticString, at offset: Int) {
-        // Once a second: a walk over a literal is cheap enough, and needs no pointer.
-        var place = 0
-        for scalar in names.description.unicodeScalars {
-            if place / 3 == Int(index) { self.storage[offset + place % 3] = UInt8(scalar.value) }
-            place += 1
-        }
+    /// Writes three letters, which `name` holds as a number.
+    private mutating func write(name: UInt32, at offset: Int) {
+        self.storage[offset] = UInt8(truncatingIfNeeded: name >> 16)
+        self.storage[offset + 1] = UInt8(truncatingIfNeeded: name >> 8)
+        self.storage[offset + 2] = UInt8(truncatingIfNeeded: name)
     }
+
+    /// `Sun` to `Sat`.
+    private static let weekdays: InlineArray<7, UInt32> = [
+        0x53_75_6E, 0x4D_6F_6E, 0x54_75_65, 0x57_65_64, 0x54_68_75, 0x46_72_69, 0x53_61_74,
+    ]
+
+    /// `Jan` to `Dec`.
+    private static let months: InlineArray<12, UInt32> = [
+        0x4A_61_6E, 0x46_65_62, 0x4D_61_72, 0x41_70_72, 0x4D_61_79, 0x4A_75_6E,
+        0x4A_75_6C, 0x41_75_67, 0x53_65_70, 0x4F_63_74, 0x4E_6F_76, 0x44_65_63,
+    ]
 
     /// The civil date of a day counted from 1 January 1970, by the proleptic Gregorian calendar
     /// (Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`).

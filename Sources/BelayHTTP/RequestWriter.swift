@@ -53,7 +53,7 @@ package func writeRequest(
     into out: inout ByteWriter
 ) {
     out.append(requestLine: head, in: bytes, from: start)
-    out.append("Host: ")
+    out.append(" HTTP/1.1\r\nHost: ")
     if head.authority.isEmpty, head.minorVersion == 0 {
         out.append(rules.defaultHost.bytes)
     } else {
@@ -160,17 +160,20 @@ struct SeenFields {
 }
 
 extension ByteWriter {
+    /// Writes method and target.
     fileprivate mutating func append(
         requestLine head: RequestHead,
         in bytes: borrowing Span<UInt8>,
         from start: Int
     ) {
-        self.append(bytes, head.methodBytes.moved(by: start))
-        self.append(UInt8(ascii: " "))
+        let method = head.methodBytes.moved(by: start)
         switch head.form {
         case .origin, .authority, .asterisk:
-            self.append(bytes, head.target.moved(by: start))
+            // Exactly one space stands between the two.
+            self.append(bytes, method.lowerBound..<start &+ head.target.upperBound)
         case .absolute:
+            self.append(bytes, method)
+            self.append(UInt8(ascii: " "))
             if head.path.isEmpty {
                 // RFC 9112 §3.2.4: OPTIONS of an authority alone asks about the whole server.
                 self.append(UInt8(ascii: head.method == .options ? "*" : "/"))
@@ -181,7 +184,6 @@ extension ByteWriter {
                 self.append(bytes, head.path.moved(by: start))
             }
         }
-        self.append(" HTTP/1.1\r\n")
     }
 
     fileprivate mutating func append(

@@ -79,11 +79,10 @@ extension ByteWriter {
                 self.append(valuesOf: .xForwardedFor, fields, in: bytes, from: start)
             }
             self.append(facts.client)
-            self.append("\r\n")
-            if !seen.xForwardedProto {
-                self.append(
-                    facts.isTLS ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n"
-                )
+            switch (seen.xForwardedProto, facts.isTLS) {
+            case (true, _): self.append("\r\n")
+            case (false, true): self.append("\r\nX-Forwarded-Proto: https\r\n")
+            case (false, false): self.append("\r\nX-Forwarded-Proto: http\r\n")
             }
             if !seen.xForwardedHost, !authority.isEmpty {
                 self.append("X-Forwarded-Host: ")
