@@ -51,7 +51,8 @@ struct Page {
     private var header: HTML {
         """
         <header>\(Drawings.mountains)
-        <div class="brand"><h1>Ledge &amp; Line</h1><p>Climbing gear. Three servers sell it.</p></div>
+        <div class="brand"><h1>Ledge &amp; Line</h1>
+        <p>Climbing gear. Three servers sell it.</p></div>
         \(self.server)
         </header>
         """
@@ -111,7 +112,8 @@ struct Page {
         return """
             <aside id="cart" data-live class="panel tone\(self.answer.shop.tone)" aria-label="Cart">
             <h2>Your cart <span class="badge">\(cart.count)</span></h2>
-            <p class="where">kept in the memory of <strong>\(self.shop)</strong> and nowhere else</p>
+            <p class="where">kept in the memory of <strong>\(self.shop)</strong> and nowhere else
+            </p>
             \(lines)</aside>
             """
     }

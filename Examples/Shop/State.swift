@@ -71,8 +71,8 @@ struct Notice {
             if answer.stopped == last {
                 self.title = "You stopped \(last)."
                 self.text = """
-                    Its process is gone, and your cart was in its memory, so the cart is empty now. \
-                    \(shop) answers you instead, and goes on doing so.
+                    Its process is gone, and your cart was in its memory, so the cart is empty \
+                    now. \(shop) answers you instead, and goes on doing so.
                     """
             } else {
                 self.title = "Another server answers you now."
