@@ -45,6 +45,8 @@ let arguments = Target.Dependency.product(
     name: "ArgumentParser",
     package: "swift-argument-parser"
 )
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -63,6 +65,7 @@ let package = Package(
             url: "https://github.com/swift-server/swift-service-lifecycle",
             from: "2.13.0"
         ),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     ],
     targets: [
         // The system's libraries.
@@ -88,7 +91,7 @@ let package = Package(
         ),
         room(
             "BelayAdmin",
-            ["BelayCore", "BelayBytes", "BelayTelemetry", hummingbird, lifecycle, logging]
+            ["BelayCore", "BelayTelemetry", hummingbird, nioCore, nioPosix, logging]
         ),
         room(
             "BelayRuntime",

@@ -1,0 +1,101 @@
+package import BelayCore
+import Glibc
+import Hummingbird
+package import Logging
+import NIOCore
+import NIOPosix
+
+/// Why the admin address could not be listened on.
+package enum AdminError: Error, Equatable, Sendable, CustomStringConvertible {
+    case addressInUse(BelayCore.SocketAddress)
+    /// The machine does not have this address.
+    case addressMissing(BelayCore.SocketAddress)
+    /// The port is one that only privileged processes may have.
+    case notPermitted(BelayCore.SocketAddress)
+    case failed(BelayCore.SocketAddress, reason: String)
+
+    package var description: String {
+        switch self {
+        case .addressInUse(let address):
+            "cannot listen for admin on \(address): another program has this address; "
+                + "choose another one with admin.address, or off"
+        case .addressMissing(let address):
+            "cannot listen for admin on \(address): this machine does not have that address"
+        case .notPermitted(let address):
+            "cannot listen for admin on \(address): not permitted; use a port above 1023"
+        case .failed(let address, let reason):
+            "cannot listen for admin on \(address): \(reason)"
+        }
+    }
+}
+
+/// The HTTP server of the admin address. One thread of its own; not meant for crowds.
+package enum AdminServer {
+    // Limit: a browser and a few scrapers; the rest waits in the kernel's queue.
+    private static let connectionsMax = 64
+    // Limit: a question's cookie and headers fit, and a browser's.
+    private static let headMax = 32 * 1_024
+    private static let idleSeconds: Int64 = 30
+
+    /// Listens and answers until the task is cancelled, then returns. `whenListening` gets the
+    /// address, with the port that the system chose where `address` has port 0.
+    package static func run(
+        source: any AdminSource,
+        address: BelayCore.SocketAddress,
+        logger: Logger,
+        whenListening: @escaping @Sendable (BelayCore.SocketAddress) -> Void = { _ in }
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let application = Application(
+            responder: AdminResponder(source: source, hosts: HostRule(bound: address.ip)),
+            server: .http1(
+                configuration: .init(
+                    idleTimeout: .seconds(Self.idleSeconds),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: Self.headMax,
+                        maxHeaderListSize: Self.headMax,
+                        maxHeaderFieldCount: 100
+                    )
+                )
+            ),
+            configuration: ApplicationConfiguration(
+                address: .hostname(address.ip.description, port: Int(address.port)),
+                availableConnectionsDelegate: .maximum(Self.connectionsMax, logger: logger)
+            ),
+            onServerRunning: { channel in
+                let port = channel.localAddress?.port.flatMap(UInt16.init(exactly:))
+                whenListening(.init(ip: address.ip, port: port ?? address.port))
+            },
+            eventLoopGroupProvider: .shared(group),
+            logger: logger
+        )
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await application.run())
+        } catch {
+            outcome = .failure(error)
+        }
+        try await group.shutdownGracefully()
+        switch outcome {
+        case .success: break
+        case .failure(is CancellationError): break
+        case .failure(let error): throw AdminError(error, address)
+        }
+    }
+}
+
+extension AdminError {
+    fileprivate init(_ error: any Error, _ address: BelayCore.SocketAddress) {
+        guard let error = error as? IOError else {
+            self = .failed(address, reason: "\(error)")
+            return
+        }
+        self =
+            switch error.errnoCode {
+            case EADDRINUSE: .addressInUse(address)
+            case EADDRNOTAVAIL: .addressMissing(address)
+            case EACCES, EPERM: .notPermitted(address)
+            default: .failed(address, reason: "\(error)")
+            }
+    }
+}

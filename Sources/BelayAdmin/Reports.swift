@@ -1,0 +1,88 @@
+package import BelayCore
+
+/// A server pool as `/api/pools` shows it.
+package struct PoolReport: Codable, Equatable, Sendable {
+    package var name: String
+    /// The algorithm, as spelled in the configuration.
+    package var algorithm: String
+    package var servers: [ServerReport]
+
+    package init(name: String, algorithm: Algorithm, servers: [ServerReport]) {
+        self.name = name
+        self.algorithm = "\(algorithm.name)"
+        self.servers = servers
+    }
+}
+
+/// A server as `/api/pools` shows it.
+package struct ServerReport: Codable, Equatable, Sendable {
+    package var name: String
+    /// Address and port.
+    package var address: String
+    package var weight: Int
+    /// What a person set: `ready`, `draining`, `maintenance`.
+    package var state: String
+    /// What live traffic found: `up`, `ejected`.
+    package var health: String
+    /// Seconds until the server is let in again; null while it is up.
+    package var ejectedForSeconds: Double?
+    package var openRequests: Int
+    /// Exchanges that ended at this server so far.
+    package var exchanges: Int
+    /// Those among them that it answered with 5xx or not at all.
+    package var failures: Int
+    /// Its response time as `least-time` sees it (peak EWMA); null before the first answer.
+    package var latencyMs: Double?
+
+    package init(
+        name: String,
+        address: SocketAddress,
+        weight: Weight,
+        state: AdminState,
+        health: Health,
+        ejectedFor: TimeSpan?,
+        openRequests: Int,
+        exchanges: Int,
+        failures: Int,
+        latency: TimeSpan?
+    ) {
+        self.name = name
+        self.address = address.description
+        self.weight = Int(weight.rawValue)
+        self.state = "\(state.name)"
+        self.health = "\(health.name)"
+        self.ejectedForSeconds = ejectedFor.map { Double($0.milliseconds) / 1_000 }
+        self.openRequests = openRequests
+        self.exchanges = exchanges
+        self.failures = failures
+        self.latencyMs = latency.map { Double($0.microseconds) / 1_000 }
+    }
+
+    /// Writes null where a value is missing: a reader then sees that the key exists.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(self.name, forKey: .name)
+        try container.encode(self.address, forKey: .address)
+        try container.encode(self.weight, forKey: .weight)
+        try container.encode(self.state, forKey: .state)
+        try container.encode(self.health, forKey: .health)
+        try container.encode(self.ejectedForSeconds, forKey: .ejectedForSeconds)
+        try container.encode(self.openRequests, forKey: .openRequests)
+        try container.encode(self.exchanges, forKey: .exchanges)
+        try container.encode(self.failures, forKey: .failures)
+        try container.encode(self.latencyMs, forKey: .latencyMs)
+    }
+}
+
+/// Whether clients should be sent to this Belay, as `/readyz` tells a balancer in front of it.
+package struct Readiness: Codable, Equatable, Sendable {
+    package var ready: Bool
+    /// What stands in the way, one sentence each; empty when ready.
+    package var reasons: [String]
+
+    /// Ready unless there are reasons.
+    package init(reasons: [String]) {
+        self.ready = reasons.isEmpty
+        self.reasons = reasons
+    }
+}
