@@ -19,7 +19,7 @@ SWIFT_FILES = Package.swift Sources Tests Examples $(wildcard Fuzz Benchmarks)
 help: ## Lists these targets.
 	@echo "Belay, a load balancer that keeps sessions."
 	@echo
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "A fresh clone needs Swift 6.3 or later and nothing else. Start with: make run"
 
@@ -28,7 +28,7 @@ run: setup build ## Starts the demo: three shops and Belay in front, on port 808
 	@exec Tools/demo --port $(PORT) --admin $(ADMIN)
 
 .PHONY: test
-test: setup-test lint build-tests limits fuzz-short ## Installs, builds and runs every test.
+test: setup-test lint build-tests generated limits fuzz-short ## Installs, builds and runs every test.
 	swift test -c release --skip-build --disable-xctest
 
 .PHONY: build
@@ -72,7 +72,7 @@ clean: ## Removes what was built.
 
 # Parts of the above.
 
-.PHONY: setup-test setup-bench build-tests limits fuzz-short
+.PHONY: setup-test setup-bench build-tests generated limits fuzz-short
 setup-test:
 	@Tools/setup run test
 
@@ -81,6 +81,9 @@ setup-bench:
 
 build-tests: setup-test
 	$(SWIFT_BUILD) --build-tests
+
+generated: build-tests
+	Tools/tidy --generated
 
 limits: build-tests
 	Benchmarks/limits/run
