@@ -58,7 +58,8 @@ class HAProxy(Proxy):
     cookie = "SRV"
     notes = [
         "nbthread 1, balance random(2), cookie insert indirect nocache, http-reuse always, "
-        "splice-auto.",
+        "splice-auto (buffers of 64 KiB were tried: a quarter less CPU at 1 MiB, a third more at "
+        "64 KiB, so the default stays).",
         "The access log goes to a ring in memory: this version cannot write a file, and a "
         "line a system call would cost it more. It therefore never leaves the process, "
         "which favours HAProxy.",
@@ -123,7 +124,7 @@ class Nginx(Proxy):
     name = "nginx"
     notes = [
         "worker_processes 1, random two, connections to servers kept (`keepalive`), access "
-        "log to a file with buffer=64k flush=1s.",
+        "log to a file with buffer=64k flush=1s, uploads streamed in buffers of 128 KiB.",
         "The open-source version has no binding cookie: it reads, seals and sets none, and "
         "bound requests go to any server. This favours nginx.",
     ]
@@ -176,6 +177,7 @@ http {{
             proxy_read_timeout 60s;
             proxy_send_timeout 60s;
             proxy_request_buffering off;
+            client_body_buffer_size 128k;
             proxy_buffer_size 16k;
             proxy_buffers 8 16k;
             proxy_max_temp_file_size 0;
