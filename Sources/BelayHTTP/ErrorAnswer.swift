@@ -58,6 +58,10 @@ package func writeErrorAnswer(
     out.append("\r\nContent-Length: ")
     out.append(decimal: length)
     out.append("\r\nCache-Control: no-store\r\n")
+    if answer.status == 405 {
+        // RFC 9110 §15.5.6 demands the list. Belay refuses CONNECT and passes all else on.
+        out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE\r\n")
+    }
     if let seconds = answer.retryAfter {
         out.append("Retry-After: ")
         out.append(decimal: UInt64(seconds))

@@ -43,7 +43,7 @@ func headline(ofStatus status: UInt16) -> StaticString {
     case 431: "Your browser sent too much about itself"
     case 400..<500: "That request cannot be answered"
     case 501: "That is not possible here"
-    case 502: "The site gave an answer that made no sense"
+    case 502: "The site did not give a proper answer"
     case 503: "The site cannot answer right now"
     case 504: "The site took too long to answer"
     case 505: "Your program speaks another version of the web"

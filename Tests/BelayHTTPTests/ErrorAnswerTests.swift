@@ -57,6 +57,12 @@ struct ErrorAnswerTests {
         }
     }
 
+    @Test func `a refused method is told which are allowed`() {
+        let head = self.written(self.answer(405, .plain)).head
+        #expect(head.contains("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"))
+        #expect(!self.written(self.answer(501, .plain)).head.contains { $0.hasPrefix("Allow") })
+    }
+
     @Test func `who wants text gets text`() {
         let (head, body) = self.written(self.answer(502, .plain))
         #expect(head.contains("Content-Type: text/plain; charset=utf-8"))
