@@ -70,7 +70,8 @@ extension ExplainQuestion {
         let parameters = request.uri.queryParameters
         let known = ["method", "host", "path", "from", "cookie", "header"]
         for (name, _) in parameters where !known.contains(String(name)) {
-            throw .badRequest("unknown parameter \(name); known are \(known.joined(separator: ", "))")
+            let list = known.joined(separator: ", ")
+            throw .badRequest("unknown parameter \(name); known are \(list)")
         }
         guard let host = parameters["host"], !host.isEmpty else {
             throw .badRequest("the parameter host is missing")
