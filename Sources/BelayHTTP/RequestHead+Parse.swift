@@ -197,7 +197,8 @@ extension Span<UInt8> {
             return self.isEqual(start..<start &+ 5, toLowercase: "http/")
                 ? .badVersion : .badRequestLine
         }
-        let isVersion = isDigit(self[start &+ 5]) && self[start &+ 6] == 0x2E
+        let isVersion =
+            isDigit(self[start &+ 5]) && self[start &+ 6] == 0x2E
             && isDigit(self[start &+ 7])
         return isVersion ? .unsupportedVersion : .badVersion
     }
