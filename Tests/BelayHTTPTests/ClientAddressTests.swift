@@ -101,7 +101,7 @@ struct ClientAddressTests {
     }
 
     @Test func `no field makes the walk fail or hang`() throws {
-        // Every short text over the bytes that mean something.
+        // Random short texts of the bytes that mean something.
         let alphabet = Array("f=\",;\\ 1")
         var random = RandomSource(seed: 3)
         for _ in 0..<20_000 {
@@ -109,6 +109,27 @@ struct ClientAddressTests {
             let value = String((0..<length).map { _ in alphabet[random.below(alphabet.count)] })
             #expect(try self.client(["Forwarded: \(value), for=1.1.1.1"]) == "1.1.1.1")
             _ = try self.client(["Forwarded: for=1.1.1.1;\(value)"])
+        }
+    }
+
+    @Test func `text in quotes never moves the walk`() throws {
+        var random = RandomSource(seed: 11)
+        let inside = [",", ";", "=", "\\\"", "\\\\", " ", "for=6.6.6.6", "x", "\\,"]
+        for round in 0..<2_000 {
+            var elements: [String] = []
+            var addresses: [String] = []
+            for _ in 0...random.below(4) {
+                var quoted = ""
+                for _ in 0..<random.below(6) { quoted += inside[random.below(inside.count)] }
+                let address = "\(random.below(2) == 0 ? 10 : 9).0.0.\(random.below(256))"
+                let pairs = ["x=\"\(quoted)\"", "for=\(address)", "y=\"\(quoted)\""]
+                elements.append(pairs.joined(separator: random.below(2) == 0 ? ";" : "; "))
+                addresses.append(address)
+            }
+            let want = addresses.last { $0.hasPrefix("9.") } ?? addresses[0]
+            let separator = random.below(2) == 0 ? "," : " , "
+            let field = "Forwarded: " + elements.joined(separator: separator)
+            #expect(try self.client([field]) == want, "round \(round): \(field)")
         }
     }
 
