@@ -103,7 +103,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "belay",
-            dependencies: ["BelayCore", "BelaySettings", "BelayRuntime", arguments],
+            dependencies: ["BelayCore", "BelaySettings", "BelayAdmin", "BelayRuntime", arguments],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -117,12 +117,19 @@ let package = Package(
         room("BelayTestSupport", ["BelayCore", "BelayBytes", "BelayBalancing"]),
 
         // The rooms' tests.
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: ["belay", "BelayCore", "BelaySettings", "BelayAdmin", arguments],
+            swiftSettings: settings
+        ),
         .testTarget(name: "ShopTests", dependencies: ["belay-shop"], swiftSettings: settings),
         tests("BelayBytes"),
         tests("BelayCore"),
         tests("BelaySettings", ["BelayCore"]),
         tests("BelayHTTP", ["BelayCore", "BelayBytes"]),
         tests("BelayCrypto", ["BelayBytes"]),
+        tests("BelayTelemetry", ["BelayCore", "BelayBytes"]),
+        tests("BelayAdmin", ["BelayCore", nioCore, nioPosix, logging]),
         tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
     ]
 )

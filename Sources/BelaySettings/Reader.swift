@@ -12,16 +12,21 @@ struct Reader {
     // Limit: more problems than anybody reads at once; a 4 MiB file could give a million.
     private static let problemsMax = 500
 
-    /// Options have no lines to speak of.
-    private let hasLines: Bool
+    /// The option of the command line that is read in place of a file.
+    private let option: String?
 
-    init(file: String, hasLines: Bool = true) {
+    init(file: String) {
         self.file = file
-        self.hasLines = hasLines
+        self.option = nil
     }
 
-    /// The end of a sentence about two things that are the same.
-    func first(on line: Int) -> String { self.hasLines ? "; first on line \(line)" : "" }
+    init(option: String) {
+        self.file = "belay"
+        self.option = option
+    }
+
+    /// The end of a sentence about two things that are the same. Options have no lines.
+    func first(on line: Int) -> String { self.option == nil ? "; first on line \(line)" : "" }
 
     /// Reads what lies under `name`, which stands at `position`.
     mutating func within(_ name: String, at position: Position, _ body: (inout Reader) -> Void) {
@@ -82,6 +87,7 @@ struct Reader {
     /// The setting that is being read, as it is named in a sentence: `limits.connections`,
     /// `an entry of trusted-proxies`.
     var subject: String {
+        if let option { return option }
         let parts = self.path.split(separator: "/")
         guard let last = parts.last else { return "the file" }
         if last.allSatisfy(\.isNumber), parts.count > 1 {

@@ -14,31 +14,16 @@ package struct SettingsOptions: Sendable {
 
 extension Settings {
     /// Settings without a file: one pool of these servers, named `servers`, with a binding cookie.
-    /// Problems name the option `--to`.
+    /// Problems name the option `--to` and no file.
     package static func forServers(_ addresses: [String]) -> (Settings?, [SettingsProblem]) {
         var settings = Settings()
-        var reader = Reader(file: "--to", hasLines: false)
+        var reader = Reader(option: "--to")
         let servers = Tree(list: addresses.map { Tree(text: $0) })
         let tree = Tree(group: "pools", Tree(group: "servers", Tree(group: "servers", servers)))
         Declaration.root.read(tree, into: &settings, &reader)
         for index in settings.pools.indices { settings.pools[index].persistence = Persistence() }
         let problems = reader.problemsOfOption
         return (problems.isEmpty ? settings : nil, problems)
-    }
-
-    /// `forServers` with listeners of the operator's choice.
-    package static func forServers(
-        _ addresses: [String],
-        listen: [String]
-    ) -> (Settings?, [SettingsProblem]) {
-        var (settings, problems) = Self.forServers(addresses)
-        var options = SettingsOptions()
-        options.listen = listen
-        // Where the servers are wrong, the listeners are judged all the same.
-        var judged = settings ?? Settings()
-        problems += judged.apply(options)
-        settings = problems.isEmpty ? judged : nil
-        return (settings, problems)
     }
 
     /// Puts what the options say in the place of what the settings said. Returns what is wrong
@@ -53,8 +38,8 @@ extension Settings {
                     $0.address == listener.address
                 }
                 guard isRepeated, problems.isEmpty else { continue }
-                let text = "the address \(listener.address.spelled) is given twice"
-                problems.append(SettingsProblem(file: "--listen", text: text))
+                let text = "--listen: \(listener.address.spelled) is given twice"
+                problems.append(SettingsProblem(file: "belay", text: text))
             }
         }
         if let admin = options.admin {
@@ -71,8 +56,8 @@ extension Settings {
             self.listeners.contains(where: { $0.address == admin })
         {
             let option = options.admin == nil ? "--listen" : "--admin"
-            let text = "\(admin.spelled) would be both a listener and the admin address"
-            problems.append(SettingsProblem(file: option, text: text))
+            let text = "\(option): \(admin.spelled) would be both a listener and the admin address"
+            problems.append(SettingsProblem(file: "belay", text: text))
         }
         return problems
     }
@@ -82,7 +67,7 @@ extension Settings {
         _ tree: Tree,
         option: String
     ) -> [SettingsProblem] {
-        var reader = Reader(file: option, hasLines: false)
+        var reader = Reader(option: option)
         guard let field = Declaration.root.fields.first(where: { $0.name == name }) else {
             preconditionFailure("an option for no setting")
         }

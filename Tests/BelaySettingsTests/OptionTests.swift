@@ -16,53 +16,65 @@ import Testing
 
     @Test(
         arguments: [
-            (["a"], [], ["--to: an entry of pools.servers.servers: \"a\" has no port"]),
-            (["a:1", "a:1"], [], ["--to: two servers of this pool are named \"a:1\""]),
-            ([], [], ["--to: pools.servers.servers is empty"]),
+            (["a"], ["belay: --to: \"a\" has no port"]),
+            (["a:1", "a:1"], ["belay: two servers of this pool are named \"a:1\""]),
             (
-                ["a:1"], ["80"],
+                ["a", "http://b:1"],
                 [
-                    "--listen: an entry of listeners: \"80\" is a port without its colon; "
-                        + "did you mean \":80\"?"
+                    "belay: --to: \"a\" has no port",
+                    "belay: --to: \"http://b:1\" is a URL; did you mean \"b:1\"?",
                 ]
             ),
-            (
-                ["a"], ["x"],
-                [
-                    "--to: an entry of pools.servers.servers: \"a\" has no port",
-                    "--listen: an entry of listeners: \"x\" has no port",
-                ]
-            ),
-            (["a:1"], [":1", ":1"], ["--listen: the address :1 is given twice"]),
-            (["a:1"], [":1", "127.0.0.1:0"], []),
+            ([], ["belay: --to is empty"]),
         ]
     )
-    func `servers and listeners`(to: [String], listen: [String], want: [String]) {
-        let (settings, problems) = Settings.forServers(to, listen: listen)
+    func `servers that are none`(servers: [String], want: [String]) {
+        let (settings, problems) = Settings.forServers(servers)
+        #expect(settings == nil)
         #expect(problems.map(\.description) == want)
-        #expect((settings == nil) == !want.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            (
+                ["80"],
+                ["belay: --listen: \"80\" is a port without its colon; did you mean \":80\"?"]
+            ),
+            ([":1", ":1"], ["belay: --listen: :1 is given twice"]),
+            (
+                ["127.0.0.1:9900"],
+                ["belay: --listen: 127.0.0.1:9900 would be both a listener and the admin address"]
+            ),
+            ([":1", "127.0.0.1:0", "127.0.0.1:0"], []),
+        ]
+    )
+    func `listeners`(listen: [String], want: [String]) throws {
+        var settings = try #require(Settings.forServers(["a:1"]).0)
+        var options = SettingsOptions()
+        options.listen = listen
+        #expect(settings.apply(options).map(\.description) == want)
     }
 
     @Test(
         arguments: [
             (nil, "3", nil, []),
+            ("off", "auto", "json", []),
             (
                 nil, "many", nil,
-                ["--workers: workers must be auto or a whole number within 1...256, not \"many\""]
+                ["belay: --workers must be auto or a whole number within 1...256, not \"many\""]
             ),
-            ("off", "auto", "json", []),
             (
                 "localhost:1", nil, "jsn",
                 [
-                    "--admin: admin: \"localhost:1\" must be an IP address, not a name; "
+                    "belay: --admin: \"localhost:1\" must be an IP address, not a name; "
                         + "did you mean \"127.0.0.1:1\"?",
-                    "--log-format: log.access must be json, text or off, not \"jsn\"; "
+                    "belay: --log-format must be json, text or off, not \"jsn\"; "
                         + "did you mean \"json\"?",
                 ]
             ),
             (
                 ":8080", nil, nil,
-                ["--admin: :8080 would be both a listener and the admin address"]
+                ["belay: --admin: :8080 would be both a listener and the admin address"]
             ),
         ] as [(String?, String?, String?, [String])]
     )
