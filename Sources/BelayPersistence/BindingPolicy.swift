@@ -38,8 +38,8 @@ package struct BindingPolicy: ~Copyable {
         ring: KeyRing
     ) throws(CryptoError) {
         self.keys = try BindingKeys(ring: ring, pool: pool, cookie: settings.name)
-        self.idle = settings.idle.map { $0.nanoseconds / 1_000_000_000 }
-        self.lifetime = settings.lifetime.map { $0.nanoseconds / 1_000_000_000 }
+        self.idle = settings.idle.map(Self.seconds)
+        self.lifetime = settings.lifetime.map(Self.seconds)
         self.secure = settings.secure
         self.keep = settings.keep
         self.prefix = ByteWriter(capacity: settings.name.utf8.count + 1)
@@ -194,6 +194,10 @@ package struct BindingPolicy: ~Copyable {
             left = Swift.min(left, Swift.max(0, lifetime &- age))
         }
         return Int(left)
+    }
+
+    private static func seconds(_ span: TimeSpan) -> Int64 {
+        (span.nanoseconds + 999_999_999) / 1_000_000_000
     }
 
     /// The day since 1970; the year 2149 and all later ones are its last.

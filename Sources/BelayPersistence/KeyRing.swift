@@ -16,20 +16,36 @@ package struct KeyRing: Sendable {
     // ninth could still be needed.
     package static let keysMax = 8
 
-    /// Reads keys in base64 or base64url, padded or not, each 32 bytes.
-    package init(base64 texts: [String]) throws(KeyRingError) {
-        guard !texts.isEmpty else { throw .noKeys }
-        guard texts.count <= Self.keysMax else { throw .tooManyKeys(texts.count) }
-        var keys: [SecretBytes] = []
-        for (index, text) in texts.enumerated() {
-            let key = try Self.key(base64: text, position: index + 1)
-            for (other, earlier) in keys.enumerated()
+    /// Keys of 32 bytes each.
+    package init(keys: [SecretBytes]) throws(KeyRingError) {
+        guard !keys.isEmpty else { throw .noKeys }
+        guard keys.count <= Self.keysMax else { throw .tooManyKeys(keys.count) }
+        for (index, key) in keys.enumerated() {
+            guard key.count == Self.keyCount else {
+                throw .wrongSize(position: index + 1, bytes: key.count)
+            }
+            for (other, earlier) in keys[..<index].enumerated()
             where earlier.bytes.isEqualInConstantTime(to: key.bytes) {
                 throw .keyTwice(other + 1, index + 1)
             }
-            keys.append(key)
         }
         self.keys = keys
+    }
+
+    /// Reads keys in base64 or base64url, padded or not.
+    package init(base64 texts: [String]) throws(KeyRingError) {
+        var keys: [SecretBytes] = []
+        for (index, text) in texts.enumerated() {
+            keys.append(try Self.key(base64: text, position: index + 1))
+        }
+        try self.init(keys: keys)
+    }
+
+    /// Reads keys in base64, one a line. What follows a `#` and blank lines are skipped.
+    package init(text: String) throws(KeyRingError) {
+        let lines = text.split { $0.isNewline }
+            .map { line in String(line.prefix { $0 != "#" }.filter { !$0.isWhitespace }) }
+        try self.init(base64: lines.filter { !$0.isEmpty })
     }
 
     /// A ring of one new random key.
@@ -37,12 +53,12 @@ package struct KeyRing: Sendable {
         var key = [32 of UInt8](repeating: 0)
         var bytes = key.mutableSpan
         try drawRandomBytes(into: &bytes)
-        let ring = KeyRing(key: SecretBytes(copying: bytes.span))
+        let ring = KeyRing(newKey: SecretBytes(copying: bytes.span))
         bytes.wipe()
         return ring
     }
 
-    private init(key: SecretBytes) { self.keys = [key] }
+    private init(newKey key: SecretBytes) { self.keys = [key] }
 
     private static func key(
         base64 text: String,

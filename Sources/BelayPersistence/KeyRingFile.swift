@@ -29,23 +29,40 @@ package struct KeyRingFile: Sendable {
         var contents = try Self.files { () throws(SecretFileError) in
             try SecretFile.read(path, countMax: Self.countMax)
         }
-        self.isNew = contents == nil
+        var isNew = false
         if contents == nil {
             let text = try Self.newText()
             contents = try Self.files { () throws(SecretFileError) in
                 try SecretFile.makeDirectory(directory)
                 // If another program was faster, its ring is the one to read.
-                _ = try SecretFile.create(path, in: directory, Array(text.utf8).span)
+                isNew = try SecretFile.create(path, in: directory, Array(text.utf8).span)
                 return try SecretFile.read(path, countMax: Self.countMax)
             }
         }
-        guard let contents else { throw .vanished(path) }
+        try self.init(contents, path, isNew: isNew)
+    }
+
+    /// Reads the ring in a file that a person keeps, with the same format and the same checks.
+    package init(path: String) throws(KeyRingFileError) {
+        let contents = try Self.files { () throws(SecretFileError) in
+            try SecretFile.read(path, countMax: Self.countMax)
+        }
+        try self.init(contents, path, isNew: false)
+    }
+
+    private init(
+        _ contents: SecretFile.Contents?,
+        _ path: String,
+        isNew: Bool
+    ) throws(KeyRingFileError) {
+        guard let contents else { throw .missing(path) }
         guard contents.isOwned else { throw .ownedByAnother(path) }
         // Others may read or write it, or its group may write it.
         guard contents.mode & 0o026 == 0 else { throw .openToOthers(path, mode: contents.mode) }
         self.warning = contents.mode & 0o040 == 0 ? nil : .readableByGroup
         self.ring = try Self.ring(contents.bytes, path)
         self.path = path
+        self.isNew = isNew
     }
 
     private static func files<Result>(
@@ -69,13 +86,9 @@ package struct KeyRingFile: Sendable {
     }
 
     private static func ring(_ bytes: [UInt8], _ path: String) throws(KeyRingFileError) -> KeyRing {
-        let lines = String(decoding: bytes, as: UTF8.self)
-            .split(omittingEmptySubsequences: true) { $0.isNewline }
-            .map { line in
-                String(line.prefix { $0 != "#" }.filter { !$0.isWhitespace })
-            }
-            .filter { !$0.isEmpty }
-        do throws(KeyRingError) { return try KeyRing(base64: lines) } catch {
+        do throws(KeyRingError) {
+            return try KeyRing(text: String(decoding: bytes, as: UTF8.self))
+        } catch {
             throw .ring(error, path)
         }
     }
@@ -88,8 +101,7 @@ package enum KeyRingFileError: Error, Equatable, Sendable {
     /// Others than its owner may read or change the file: its keys are no secret.
     case openToOthers(String, mode: UInt32)
     case ownedByAnother(String)
-    /// It was removed while it was made.
-    case vanished(String)
+    case missing(String)
     case noNewKey(CryptoError)
 }
 
@@ -106,8 +118,8 @@ extension KeyRingFileError: CustomStringConvertible {
         case .ownedByAnother(let path):
             "\(path) belongs to another user, who may know or change its keys; chown it to the "
                 + "user that Belay runs as"
-        case .vanished(let path):
-            "\(path) was removed while it was made; start again"
+        case .missing(let path):
+            "there is no file \(path)"
         case .noNewKey(let error):
             "cannot make a key: \(error)"
         }

@@ -69,7 +69,8 @@ package struct PersistenceSettings: Hashable, Sendable {
     /// least three quarters of it after the last request, and never for more than all of it.
     /// Nil: however long it stays away.
     package let idle: TimeSpan?
-    /// Longer after it was first bound, a client is bound anew. Nil: never.
+    /// Longer after it was first bound, a client is bound anew. Nil: never. This and `idle` are
+    /// counted in whole seconds, rounded up.
     package let lifetime: TimeSpan?
 
     // Limit: browsers keep no cookie for longer than 400 days.
@@ -94,11 +95,11 @@ package struct PersistenceSettings: Hashable, Sendable {
         if keep == .binding, idle == nil, lifetime == nil { throw .nothingToKeepFor }
         if sameSite == .none, secure == .never { throw .sameSiteNoneNotSecure }
         if name.lowercased().hasPrefix("__host-"),
-            secure != .always || path != "/" || domain != nil
+            secure == .never || path != "/" || domain != nil
         {
             throw .hostPrefix
         }
-        if name.lowercased().hasPrefix("__secure-"), secure != .always { throw .securePrefix }
+        if name.lowercased().hasPrefix("__secure-"), secure == .never { throw .securePrefix }
         self.name = name
         self.domain = domain
         self.path = path
@@ -136,7 +137,7 @@ extension PersistenceSettingsError: CustomStringConvertible {
             "\"\(path)\" cannot be a cookie's path: it begins with / and has up to 256 printable "
                 + "characters without ; or space"
         case .span(let name):
-            "\(name) must be within 1s and 400 days, in whole seconds; write off for no limit"
+            "\(name) must be within 1s and 400 days; write off for no limit"
         case .idleBeyondLifetime:
             "idle is longer than lifetime, so it could never end a binding; make it shorter"
         case .nothingToKeepFor:
@@ -145,9 +146,10 @@ extension PersistenceSettingsError: CustomStringConvertible {
         case .sameSiteNoneNotSecure:
             "browsers drop a cookie with SameSite=None that is not Secure; set secure to always"
         case .hostPrefix:
-            "browsers keep a cookie named __Host-… only with secure: always, path / and no domain"
+            "browsers keep a cookie named __Host-… only if it is secure, has the path / and no "
+                + "domain"
         case .securePrefix:
-            "browsers keep a cookie named __Secure-… only with secure: always"
+            "browsers keep a cookie named __Secure-… only if it is secure; set secure to always"
         }
     }
 }
@@ -180,7 +182,6 @@ private func isPath(_ text: String) -> Bool {
 
 private func isSpan(_ span: TimeSpan) -> Bool {
     span >= .seconds(1) && span <= PersistenceSettings.spanMax
-        && span.nanoseconds % 1_000_000_000 == 0
 }
 
 private func isLetterOrDigit(_ byte: UInt8) -> Bool {
