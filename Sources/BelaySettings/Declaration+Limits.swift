@@ -150,7 +150,7 @@ extension Declaration {
                 .list(
                     of: Scalar.key.form,
                     from: { SecretKey(bytes: []) },
-                    max: 16,
+                    max: 8,
                     isEmptyAllowed: false
                 ),
                 doc: """

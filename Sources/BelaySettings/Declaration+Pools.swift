@@ -136,7 +136,7 @@ extension Declaration {
             Field(
                 "count",
                 \.count,
-                Scalar.integer(1...1_000_000).form,
+                Scalar.integer(1...1_000).form,
                 doc: "So many failures within `window` eject."
             ),
             Field(

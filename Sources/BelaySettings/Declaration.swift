@@ -217,7 +217,7 @@ extension Declaration {
             Field(
                 "methods",
                 \.methods,
-                .list(of: Scalar.method.form, from: { "" }, max: 32, isEmptyAllowed: false),
+                .list(of: Scalar.method.form, from: { "" }, max: 8, isEmptyAllowed: false),
                 doc: "The methods. Left out: every method."
             ),
         ],

@@ -209,8 +209,15 @@ import Testing
             (
                 "[{pool: shop, match: {methods: [get, GET]}}]",
                 [
-                    "1:41: an entry of routes.match.methods must be a method such as GET, not "
-                        + "\"get\"; did you mean \"GET\"?"
+                    "1:41: an entry of routes.match.methods must be GET, HEAD, POST, PUT, PATCH, "
+                        + "DELETE, OPTIONS or TRACE, not \"get\"; did you mean \"GET\"?"
+                ]
+            ),
+            (
+                "[{pool: shop, match: {methods: [PURGE]}}]",
+                [
+                    "1:41: an entry of routes.match.methods must be GET, HEAD, POST, PUT, PATCH, "
+                        + "DELETE, OPTIONS or TRACE, not \"PURGE\""
                 ]
             ),
             (
