@@ -1,0 +1,68 @@
+// BelayRuntime: puts the parts together from the settings. `Belay.run` is the whole life of the
+// process: plan, listening sockets, workers, admin, signals, stop. `PlanBuilder` turns settings
+// into what the workers need; `AdminView` answers the admin server. Decisions are not made here.
+
+package import BelaySettings
+import BelayBytes
+import BelayCore
+import BelayHTTP
+import BelayProxy
+import BelayTelemetry
+import BelayTransport
+import Foundation
+import Logging
+
+/// Why Belay did not start. The sentence is for the operator.
+package struct StartError: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+package enum Belay {
+    package static let version = "0.1.0"
+
+    /// Runs until a signal ends it, and returns the process's exit status. The first SIGTERM or
+    /// SIGINT stops gracefully, a second one at once; SIGUSR1 reopens the log's file.
+    ///
+    /// - Parameter file: the settings' file, named in messages; nil when there is none.
+    /// - Throws: `StartError` when it could not start.
+    package static func run(settings: Settings, file: String?) throws -> Int32 {
+        let started = SystemClock.monotonicNanoseconds()
+        let signals: SignalSource
+        let control: Wakeup
+        do {
+            signals = try SignalSource()
+            control = try Wakeup()
+        } catch {
+            throw StartError("the system gives no descriptor for signals: \(error)")
+        }
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "belay")
+        logger.logLevel = settings.log.level.level
+        let process = try RunningProcess(settings: settings, logger: logger, control: control)
+        let milliseconds = (SystemClock.monotonicNanoseconds() - started) / 1_000_000
+        for listener in process.addresses { logger.info("listening on \(listener)") }
+        let workers = process.workerCount
+        logger.info(
+            "ready after \(milliseconds) ms: \(workers) workers, \(file ?? "no file"), pid \(getpid())"
+        )
+        let status = process.serve(signals: signals)
+        logger.info("stopped")
+        return status
+    }
+}
+
+extension Settings.LogLevel {
+    var level: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .notice: .notice
+        case .warning: .warning
+        case .error: .error
+        case .critical: .critical
+        }
+    }
+}
