@@ -2,8 +2,8 @@ private import COpenSSL
 private import Glibc
 
 /// Files that keep secrets: read with what is known about who else can, written so that a reader
-/// never sees a part of one, and kept across a power cut. For start and reload: every call waits for
-/// the disk.
+/// never sees a part of one, and kept across a power cut. For start and reload: every call waits
+/// for the disk.
 package enum SecretFile {
     /// What was read, and who may read and write it.
     package struct Contents: Sendable {

@@ -5,9 +5,9 @@ import BelayCrypto
 /// What one key of the ring becomes for one pool and cookie name: an id that is shown in the
 /// cookie, and the key from which each day's sub-key is derived.
 ///
-/// HKDF-SHA256 (RFC 5869) throughout. From the ring's key, with "belay binding cookie 1" as salt and
-/// the two names, each after its length, as info: 36 bytes, the first four of which are the id and
-/// the rest the pool's key. From the pool's key, extracted with "day" as salt, and the day's number
+/// HKDF-SHA256 (RFC 5869) throughout. From the ring's key, with "belay binding cookie 1" as salt
+/// and the two names, each after its length in one byte, as info: 36 bytes, the first four of which
+/// are the id and the rest the pool's key. From the pool's key, extracted with "day" as salt, and the day's number
 /// as info: the sub-key.
 struct BindingKey: ~Copyable {
     let id: UInt32

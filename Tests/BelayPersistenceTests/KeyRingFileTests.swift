@@ -102,13 +102,13 @@ struct KeyRingFileTests: ~Copyable {
         #expect(
             errors.map(\.description) == [
                 "cannot write /s/binding-keys: the disk is full",
-                "/s/binding-keys has mode 644, so others may know or change its keys; remove it for a "
-                    + "new key (clients are bound anew), or chmod it to 600",
-                "/s/binding-keys belongs to another user, who may know or change its keys; chown it "
-                    + "to the user that Belay runs as",
+                "/s/binding-keys has mode 644, so others may know or change its keys; remove it "
+                    + "for a new key (clients are bound anew), or chmod it to 600",
+                "/s/binding-keys belongs to another user, who may know or change its keys; "
+                    + "chown it to the user that Belay runs as",
                 "there is no file /s/binding-keys",
-                "cannot make a key: OpenSSL refused random bytes: out of memory, or forbidden by the "
-                    + "system's policy",
+                "cannot make a key: OpenSSL refused random bytes: out of memory, or forbidden by "
+                    + "the system's policy",
             ]
         )
     }
