@@ -6,9 +6,9 @@ import BelayCrypto
 /// cookie, and the key from which each day's sub-key is derived.
 ///
 /// HKDF-SHA256 (RFC 5869) throughout. From the ring's key, with "belay binding cookie 1" as salt
-/// and the two names, each after its length in one byte, as info: 36 bytes, the first four of which
-/// are the id and the rest the pool's key. From the pool's key, extracted with "day" as salt, and the day's number
-/// as info: the sub-key.
+/// and the two names, each after its length in one byte, as info: 36 bytes, of which the first four
+/// are the id and the rest the pool's key. From the pool's key, extracted with "day" as salt, and
+/// the day's number as info, two bytes: the sub-key.
 struct BindingKey: ~Copyable {
     let id: UInt32
     private var expander: HMACSHA256
