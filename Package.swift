@@ -133,3 +133,27 @@ let package = Package(
         tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
     ]
 )
+
+// The fuzz targets, one for each parser, need nothing but the low rooms: `Fuzz/run` builds those
+// alone, with the sanitizer, in a folder of their own.
+if Context.environment["BELAY_FUZZ"] != nil {
+    func fuzzer(_ name: String, _ folder: String, _ rooms: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: "fuzz-" + name,
+            dependencies: ["FuzzSupport"] + rooms,
+            path: "Fuzz/" + folder,
+            // libFuzzer brings its own main.
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    }
+    let rooms = ["BelayCore", "BelayBytes", "BelayHTTP"]
+    package.products = []
+    package.dependencies = []
+    package.targets =
+        package.targets.filter { rooms.contains($0.name) } + [
+            room("FuzzSupport", ["BelayHTTP"], path: "Fuzz/Support"),
+            fuzzer("body", "Body", ["BelayBytes", "BelayHTTP"]),
+            fuzzer("request-head", "RequestHead", ["BelayBytes", "BelayCore", "BelayHTTP"]),
+            fuzzer("response-head", "ResponseHead", ["BelayBytes", "BelayHTTP"]),
+        ]
+}

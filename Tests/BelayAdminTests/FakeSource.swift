@@ -1,0 +1,112 @@
+import BelayAdmin
+import BelayCore
+import Synchronization
+
+/// A Belay with two server pools, one of whose servers is ejected.
+final class FakeSource: AdminSource {
+    private let reasons: [String]
+    private let asked = Mutex<[ExplainQuestion]>([])
+
+    init(reasons: [String] = []) { self.reasons = reasons }
+
+    /// The questions that were asked so far.
+    var questions: [ExplainQuestion] { self.asked.withLock { $0 } }
+
+    func metricsPage() async -> [UInt8] { Array("# HELP a b\n# TYPE a counter\na 1\n".utf8) }
+
+    func readiness() async -> Readiness { Readiness(reasons: self.reasons) }
+
+    func pools() async -> [PoolReport] {
+        [
+            PoolReport(name: "api", algorithm: .leastTime, servers: [Self.quiet]),
+            PoolReport(name: "shop", algorithm: .randomOfTwo, servers: [Self.busy, Self.ejected]),
+        ]
+    }
+
+    func explain(_ question: ExplainQuestion) async throws(ExplainError) -> ExplainAnswer {
+        self.asked.withLock { $0.append(question) }
+        if question.host == "stopping" { throw .unavailable("Belay is stopping") }
+        if question.host == "nowhere" {
+            return ExplainAnswer(
+                route: nil,
+                pool: nil,
+                persistence: .off,
+                rule: .none,
+                server: nil,
+                reason: "no route matches",
+                candidates: []
+            )
+        }
+        return ExplainAnswer(
+            route: "all",
+            pool: "shop",
+            persistence: .valid,
+            rule: .binding,
+            server: "shop1",
+            reason: "the client is bound to shop1",
+            candidates: [
+                .init(
+                    server: "shop1",
+                    address: Self.address(11),
+                    state: .ready,
+                    health: .up,
+                    weight: .one,
+                    openRequests: 3,
+                    passedOver: .no
+                ),
+                .init(
+                    server: "shop2",
+                    address: Self.address(12),
+                    state: .draining,
+                    health: .ejected,
+                    weight: .zero,
+                    openRequests: 0,
+                    passedOver: .ejected
+                ),
+            ]
+        )
+    }
+
+    private static func address(_ last: UInt32) -> SocketAddress {
+        SocketAddress(ip: IPAddress(v4: 0x0A00_0000 | last), port: 3_000)
+    }
+
+    private static let quiet = ServerReport(
+        name: "api1",
+        address: SocketAddress(ip: IPAddress(high: 0, low: 1), port: 9_000),
+        weight: .one,
+        state: .ready,
+        health: .up,
+        ejectedFor: nil,
+        openRequests: 0,
+        exchanges: 0,
+        failures: 0,
+        latency: nil
+    )
+
+    private static let busy = ServerReport(
+        name: "shop1",
+        address: address(11),
+        weight: .maximum,
+        state: .draining,
+        health: .up,
+        ejectedFor: nil,
+        openRequests: 3,
+        exchanges: 1_234,
+        failures: 5,
+        latency: .microseconds(12_345)
+    )
+
+    private static let ejected = ServerReport(
+        name: "shop2<script>",
+        address: address(12),
+        weight: .one,
+        state: .ready,
+        health: .ejected,
+        ejectedFor: .milliseconds(8_250),
+        openRequests: 0,
+        exchanges: 40,
+        failures: 40,
+        latency: .microseconds(1_500)
+    )
+}
