@@ -28,7 +28,7 @@ run: setup build ## Starts the demo: three shops and Belay in front, on port 808
 	@exec Tools/demo --port $(PORT) --admin $(ADMIN)
 
 .PHONY: test
-test: setup-test lint build-tests generated limits fuzz-short ## Installs, builds and runs every test.
+test: setup-test lint build-tests generated limits fuzz-short ## Builds and runs every test.
 	swift test -c release --skip-build --disable-xctest
 
 .PHONY: build

@@ -28,7 +28,7 @@ struct PageTextTests {
 
     @Test(arguments: [
         ("shop1", "1", 0), ("shop2", "2", 1), ("shop9", "9", 0), ("shop12", "12", 1),
-        ("north", "no", 4),
+        ("north", "no", 5),
     ])
     func `a shop's name has a short form and a colour`(text: String, short: String, tone: Int) {
         #expect(ShopName(text)?.short == short)
