@@ -64,7 +64,7 @@ lint: setup ## Checks format, lengths, names, unsafe code, imports and generated
 .PHONY: reference
 reference: build ## Writes the manual page of the settings and the JSON Schema again.
 	.build/release/belay reference > Documentation/reference.md
-	.build/release/belay reference --schema > Documentation/belay.schema.json
+	.build/release/belay reference --json-schema > Documentation/belay.schema.json
 
 .PHONY: clean
 clean: ## Removes what was built.
