@@ -26,6 +26,15 @@ package protocol ServerPoolView {
     func latency(_ index: Int, at now: Instant) -> TimeSpan
 }
 
+extension ServerPoolView {
+    /// Whether the server may take a new client. (A pattern, because `==` of an enum from another
+    /// room is a call through a witness.)
+    @inline(__always)
+    func mayTake(_ index: Int) -> Bool {
+        if case .no = self.passOver(index) { true } else { false }
+    }
+}
+
 /// What the hash algorithms choose by. The caller computes a hash only if the pool's algorithm asks
 /// for it (`Algorithm.sourceHash`, `.urlHash`); any number will do for the other.
 package struct PickKey: Sendable {
@@ -109,6 +118,26 @@ package enum Balancer: Sendable {
     /// The server for a client that is bound to none; nil if every server is passed over. Follow it
     /// with `requestOpened`, after the request is counted where the view reads.
     package mutating func pick(
+        _ view: some ServerPoolView,
+        key: PickKey,
+        now: Instant,
+        random: inout RandomSource
+    ) -> Int? {
+        self.choose(view, key: key, now: now, random: &random)
+    }
+
+    /// The same for the workers' table. (Not generic, so that it is compiled for this view, here:
+    /// package-wide generics are not specialized across rooms, and ask through witnesses.)
+    package mutating func pick(
+        _ view: ServerPoolTable.View,
+        key: PickKey,
+        now: Instant,
+        random: inout RandomSource
+    ) -> Int? {
+        self.choose(view, key: key, now: now, random: &random)
+    }
+
+    private mutating func choose(
         _ view: some ServerPoolView,
         key: PickKey,
         now: Instant,

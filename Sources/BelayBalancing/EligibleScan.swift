@@ -5,7 +5,7 @@ internal import BelayCore
 enum EligibleScan {
     /// The first server that may take a client.
     static func first(_ view: some ServerPoolView) -> Int? {
-        for server in 0..<view.count where view.passOver(server) == .no { return server }
+        for server in 0..<view.count where view.mayTake(server) { return server }
         return nil
     }
 
@@ -18,7 +18,7 @@ enum EligibleScan {
         var first: Int?
         var second: Int?
         var sum = 0
-        for server in 0..<view.count where view.passOver(server) == .no {
+        for server in 0..<view.count where view.mayTake(server) {
             // A server of weight 0 is passed over; should a view differ, it counts for 1.
             let weight = Swift.max(Int(view.weight(server).rawValue), 1)
             sum &+= weight

@@ -65,7 +65,7 @@ package struct HashAffinity: Sendable {
         var leastLoaded: Int?
         for attempt in 0..<(self.slots == nil ? 0 : Self.triesMax) {
             guard let server = self.server(key, attempt) else { break }
-            guard view.passOver(server) == .no else { continue }
+            guard view.mayTake(server) else { continue }
             if self.loadBound == .infinity { return server }
             _ = self.estimate.reread(server, view)
             if self.hasRoom(server) { return server }

@@ -44,7 +44,7 @@ struct LoadEstimate: Sendable {
     /// Reads a server's state and open requests; whether anything differs from what was believed.
     mutating func reread(_ index: Int, _ view: some ServerPoolView) -> Bool {
         var server = self.servers[index]
-        if view.passOver(index) == .no {
+        if view.mayTake(index) {
             // A view that says yes to a server of weight 0 gets it treated as weight 1.
             server.weightInPlay = Swift.max(Int32(view.weight(index).rawValue), 1)
             server.open = Swift.max(Int32(clamping: view.openRequests(index)), server.own)

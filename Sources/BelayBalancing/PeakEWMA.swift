@@ -2,7 +2,7 @@ package import BelayCore
 
 /// How long a server takes to answer, weighted towards the last seconds and towards the worst: a
 /// slower answer counts at once and in full, faster ones bring the value down by exponential decay
-/// over `decay` (after Finagle's peak EWMA).
+/// over 10 seconds (after Finagle's peak EWMA).
 ///
 /// Two numbers, so that workers can share it as two atomics. Two workers that write at the same time
 /// may lose one of their samples, or pair the value of one with the time of the other; both times
@@ -15,10 +15,10 @@ package struct PeakEWMA: Equatable, Sendable {
 
     // Limit: 10 s, as Finagle has it: some hundred answers of a busy server, and short enough to
     // forgive a garbage collection.
-    package static let decay = TimeSpan.seconds(10)
+    private static let nanosecondsPerDecay = 10e9
     // Limit: what is older than two decays says little, and has decayed to a seventh: it counts as
     // unknown, so that the server is tried with one request and not with seven times its share.
-    package static let forgottenAfter = TimeSpan.seconds(20)
+    private static let decaysMax = 2.0
 
     package static let unknown = PeakEWMA(value: 0, stamp: 0)
 
@@ -43,17 +43,17 @@ package struct PeakEWMA: Equatable, Sendable {
     /// What to expect now: the value decays while no answers come, so that a server that was slow
     /// once is tried again; `.zero` when that is too long ago to say anything.
     package func latency(at now: Instant) -> TimeSpan {
-        guard self.value > 0 else { return .zero }
+        guard self.value > 0 else { return TimeSpan(nanoseconds: 0) }
         let decays = self.decays(until: now)
-        guard decays < Self.forgottenAfter.seconds / Self.decay.seconds else { return .zero }
+        guard decays < Self.decaysMax else { return TimeSpan(nanoseconds: 0) }
         let value = Double(self.value) * StableMath.decay(decays)
         return TimeSpan(nanoseconds: Swift.max(Int64(value), 1))
     }
 
-    /// The time since the last sample in units of `decay`. The clocks of two workers' loops may
+    /// The time since the last sample in decays. The clocks of two workers' loops may
     /// differ a little: time that runs backwards counts as none.
     private func decays(until now: Instant) -> Double {
         let elapsed = Swift.max(now.nanoseconds &- self.stamp, 0)
-        return Double(elapsed) / Double(Self.decay.nanoseconds)
+        return Double(elapsed) / Self.nanosecondsPerDecay
     }
 }

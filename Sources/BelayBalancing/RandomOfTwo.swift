@@ -48,10 +48,10 @@ enum TwoChoices {
     ) -> (first: Int, second: Int)? {
         for _ in 0..<RandomOfTwo.drawsForFirst {
             let first = table.draw(&random)
-            guard view.passOver(first) == .no else { continue }
+            guard view.mayTake(first) else { continue }
             for _ in 0..<RandomOfTwo.drawsForSecond {
                 let second = table.draw(&random)
-                if second != first && view.passOver(second) == .no { return (first, second) }
+                if second != first && view.mayTake(second) { return (first, second) }
             }
             return (first, first)
         }

@@ -47,7 +47,7 @@ package enum Rendezvous {
     ) -> Int? {
         var best: Int?
         var shortest = Double.infinity
-        for server in 0..<names.count where view.passOver(server) == .no {
+        for server in 0..<names.count where view.mayTake(server) {
             // A server of weight 0 is passed over; should a view differ, it counts for 1.
             let time = Self.time(key, names[server], Swift.max(view.weight(server), .one))
             guard time < shortest else { continue }

@@ -91,10 +91,7 @@ extension ServerPoolTable {
     /// Takes one of the places that the policy allows for ejected servers. O(n): for ejections only.
     private func takePlace(_ now: Instant) -> Bool {
         var usable = 0
-        for server in 0..<self.count
-        where self.adminState(server) == .ready && self.weight(server) > .zero {
-            usable += 1
-        }
+        for server in 0..<self.count where self.terms(server).takesNewClients { usable += 1 }
         let placesMax = Int64(self.ejection.ejectedMax(servers: self.count, usable: usable))
         if self.takePlace(of: placesMax) { return true }
         // Some may be held by servers whose time is over and that have had no request since.

@@ -3,22 +3,34 @@ package import BelayCore
 extension ServerPoolTable {
     /// Why the server may not take a client that is bound to none; `.no` if it may.
     package func passOver(_ server: Int, at now: Instant, tried: TriedServers) -> PassOver {
-        switch self.adminState(server) {
-        case .ready: break
-        case .draining: return .draining
-        case .maintenance: return .maintenance
+        let terms = self.terms(server)
+        guard terms.takesNewClients else {
+            switch self.adminState(server) {
+            case .ready: return .weightZero
+            case .draining: return .draining
+            case .maintenance: return .maintenance
+            }
         }
-        if self.weight(server) == .zero { return .weightZero }
-        return self.passOverBound(server, at: now, tried: tried)
+        return self.passOver(server, terms, now, tried)
     }
 
     /// Why the server may not take a client that is bound to it; `.no` if it may. A binding outlives
     /// draining and weight 0.
     package func passOverBound(_ server: Int, at now: Instant, tried: TriedServers) -> PassOver {
-        if self.adminState(server) == .maintenance { return .maintenance }
+        let terms = self.terms(server)
+        if terms.admin == AdminState.maintenance.rawValue { return .maintenance }
+        return self.passOver(server, terms, now, tried)
+    }
+
+    @inline(__always)
+    private func passOver(
+        _ server: Int,
+        _ terms: Terms,
+        _ now: Instant,
+        _ tried: TriedServers
+    ) -> PassOver {
         if self.load(.ejectedUntil, server) > now.nanoseconds { return .ejected }
-        let openMax = self.openMax(server)
-        if openMax > 0 && self.openRequests(server) >= openMax { return .full }
+        if terms.openMax > 0 && self.load(.open, server) >= terms.openMax { return .full }
         return tried.contains(server) ? .tried : .no
     }
 

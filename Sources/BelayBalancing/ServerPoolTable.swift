@@ -12,9 +12,8 @@ package struct ServerPoolTable: Sendable {
     /// line.
     enum Column: Int {
         case open
-        case admin
-        case weight
-        case openMax
+        /// What a person set (`Terms`).
+        case terms
         /// 0: up. -1: on probation. Else ejected until then (`Instant`), and on probation after.
         case ejectedUntil
         case latencyValue
@@ -29,7 +28,32 @@ package struct ServerPoolTable: Sendable {
         case ejections
         case retries
 
-        static let count = 15
+        static let count = 13
+    }
+
+    /// What a person set for a server, in one cell, so that a question reads it at once. From low
+    /// to high: admin state (8 bits), weight (16), requests that may be open (32; 0: any number).
+    struct Terms {
+        var bits: Int64
+
+        var admin: UInt8 { UInt8(truncatingIfNeeded: self.bits) }
+        var weight: Int { Int(self.bits >> 8 & 0xFFFF) }
+        var openMax: Int64 { self.bits >> 24 }
+
+        /// Whether it is ready and has a weight.
+        var takesNewClients: Bool { self.admin == 0 && self.weight > 0 }
+
+        func with(admin: AdminState) -> Terms {
+            Terms(bits: self.bits & ~0xFF | Int64(admin.rawValue))
+        }
+
+        func with(weight: Weight) -> Terms {
+            Terms(bits: self.bits & ~0xFF_FF00 | Int64(weight.rawValue) << 8)
+        }
+
+        func with(openMax: Int) -> Terms {
+            Terms(bits: self.bits & 0xFF_FFFF | Int64(openMax) << 24)
+        }
     }
 
     private let cells: CounterTable
@@ -58,7 +82,7 @@ package struct ServerPoolTable: Sendable {
     /// Counts a request that goes to the server. False, and nothing counted, if the server has as
     /// many as it may have: another worker was faster. Exact over all workers.
     package func requestOpened(_ server: Int) -> Bool {
-        let openMax = self.load(.openMax, server)
+        let openMax = self.terms(server).openMax
         let open = self.add(1, .open, server)
         if openMax > 0 && open > openMax {
             self.add(-1, .open, server)
@@ -116,29 +140,37 @@ package struct ServerPoolTable: Sendable {
     // MARK: What a person set
 
     package func adminState(_ server: Int) -> AdminState {
-        AdminState(rawValue: UInt8(truncatingIfNeeded: self.load(.admin, server))) ?? .ready
+        AdminState(rawValue: self.terms(server).admin) ?? .ready
     }
 
     package func setAdminState(_ state: AdminState, _ server: Int) {
-        self.store(Int64(state.rawValue), .admin, server)
+        self.changeTerms(server) { $0.with(admin: state) }
     }
 
-    package func weight(_ server: Int) -> Weight {
-        Weight(Int(self.load(.weight, server))) ?? .zero
-    }
+    package func weight(_ server: Int) -> Weight { Weight(self.terms(server).weight) ?? .zero }
 
     /// Tell each worker's `Balancer.weightsChanged` as well. Until then a server of weight 0 is left
     /// alone all the same, and other changes take effect in part.
     package func setWeight(_ weight: Weight, _ server: Int) {
-        self.store(Int64(weight.rawValue), .weight, server)
+        self.changeTerms(server) { $0.with(weight: weight) }
     }
 
     /// How many requests the server may have open at once; 0 means any number.
-    package func openMax(_ server: Int) -> Int { Int(self.load(.openMax, server)) }
+    package func openMax(_ server: Int) -> Int { Int(self.terms(server).openMax) }
 
     package func setOpenMax(_ openMax: Int, _ server: Int) {
-        precondition(openMax >= 0, "a limit of open requests")
-        self.store(Int64(openMax), .openMax, server)
+        precondition((0...Int(UInt32.max)).contains(openMax), "a limit of open requests")
+        self.changeTerms(server) { $0.with(openMax: openMax) }
+    }
+
+    @inline(__always)
+    func terms(_ server: Int) -> Terms { Terms(bits: self.load(.terms, server)) }
+
+    private func changeTerms(_ server: Int, _ change: (Terms) -> Terms) {
+        while true {
+            let before = self.terms(server)
+            if self.exchange(before.bits, for: change(before).bits, .terms, server) { return }
+        }
     }
 
     // MARK: Cells

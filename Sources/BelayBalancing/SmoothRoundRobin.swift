@@ -101,7 +101,7 @@ package struct SmoothRoundRobin: Sendable {
     private mutating func takeTurn(_ view: some ServerPoolView) -> Int? {
         while let line = self.lineDue() {
             let server = Int(self.lines[line].first)
-            if view.passOver(server) == .no {
+            if view.mayTake(server) {
                 self.serveFirst(of: line)
                 return server
             }
@@ -151,7 +151,7 @@ package struct SmoothRoundRobin: Sendable {
         for _ in 0..<Swift.min(questions, self.parkedCount) {
             if self.parkedNext >= self.parkedCount { self.parkedNext = 0 }
             let server = Int(self.parked[self.parkedNext])
-            guard view.passOver(server) == .no else {
+            guard view.mayTake(server) else {
                 self.parkedNext &+= 1
                 continue
             }

@@ -20,7 +20,10 @@ package struct TriedServers: Equatable, Sendable {
     }
 
     package func contains(_ index: Int) -> Bool {
-        guard self.count > 0 else { return false }
+        self.count > 0 && self.isAmong(index)
+    }
+
+    private func isAmong(_ index: Int) -> Bool {
         for place in 0..<self.count where Int(self.servers[place]) == index { return true }
         return false
     }
