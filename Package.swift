@@ -153,6 +153,8 @@ if Context.environment["BELAY_FUZZ"] != nil {
         package.targets.filter { rooms.contains($0.name) } + [
             room("FuzzSupport", ["BelayHTTP"], path: "Fuzz/Support"),
             fuzzer("body", "Body", ["BelayBytes", "BelayHTTP"]),
+            fuzzer("cookies", "Cookies", ["BelayBytes", "BelayCore", "BelayHTTP"]),
+            fuzzer("forwarded", "Forwarded", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("request-head", "RequestHead", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("response-head", "ResponseHead", ["BelayBytes", "BelayHTTP"]),
         ]

@@ -1,0 +1,13 @@
+import FuzzSupport
+
+nonisolated(unsafe) private var fuzzer = RequestHeadFuzzer()
+
+/// What libFuzzer calls for each input, from one thread.
+@_cdecl("LLVMFuzzerTestOneInput")
+package func fuzz(_ start: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
+    // Safe: libFuzzer lends `size` readable bytes until this function returns.
+    let bytes = unsafe Array(UnsafeBufferPointer(start: start, count: size))
+    // Safe: libFuzzer has one thread.
+    if let input = FuzzInput(bytes) { unsafe fuzzer.check(input) }
+    return 0
+}
