@@ -76,7 +76,7 @@ extension ByteWriter {
         if rules.xForwarded {
             self.append("X-Forwarded-For: ")
             if seen.xForwardedFor {
-                self.append(valuesOf: .xForwardedFor, fields, in: bytes, from: start)
+                self.append(xForwardedForOf: fields, in: bytes, from: start)
             }
             self.append(facts.client)
             switch (seen.xForwardedProto, facts.isTLS) {
@@ -93,7 +93,7 @@ extension ByteWriter {
         if rules.forwarded {
             self.append("Forwarded: ")
             if seen.forwarded {
-                self.append(valuesOf: .forwarded, fields, in: bytes, from: start)
+                self.append(forwardedOf: fields, in: bytes, from: start)
             }
             self.append(forwardedNode: facts.client)
             if !authority.isEmpty {
@@ -104,17 +104,48 @@ extension ByteWriter {
         }
     }
 
-    /// Writes each value of the name, and a comma after each.
+    /// Writes each X-Forwarded-For, and a comma after each.
     private mutating func append(
-        valuesOf id: FieldName,
-        _ fields: borrowing FieldList,
+        xForwardedForOf fields: borrowing FieldList,
         in bytes: borrowing Span<UInt8>,
         from start: Int
     ) {
         for index in 0..<fields.count {
             let line = fields[index]
-            guard line.id == id, !line.value.isEmpty else { continue }
+            guard line.id == .xForwardedFor, !line.value.isEmpty else { continue }
             self.append(bytes, line.value.moved(by: start))
+            self.append(", ")
+        }
+    }
+
+    /// Writes the elements of Forwarded, with commas and one at the end.
+    ///
+    /// Those left of one that cannot be read are dropped with it: nobody may believe them, and an
+    /// open quote would change the meaning of the lines that are joined here.
+    private mutating func append(
+        forwardedOf fields: borrowing FieldList,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) {
+        var firstLine = fields.count
+        var first = 0
+        var index = fields.count
+        walk: while index > 0 {
+            index &-= 1
+            guard fields[index].id == .forwarded else { continue }
+            let value = fields[index].value.moved(by: start)
+            var elements = ListElementsBackwards(value, hasQuotes: true)
+            while let element = elements.next(in: bytes) {
+                guard ForwardedElement(element, in: bytes) != nil else { break walk }
+                firstLine = index
+                first = element.lowerBound
+            }
+        }
+        for index in firstLine..<fields.count where fields[index].id == .forwarded {
+            let value = fields[index].value.moved(by: start)
+            let kept = (index == firstLine ? first : value.lowerBound)..<value.upperBound
+            if kept.isEmpty { continue }
+            self.append(bytes, kept)
             self.append(", ")
         }
     }

@@ -282,6 +282,26 @@ struct WhoAskedTests {
     }
 
     @Test(arguments: [
+        (["for=1.1.1.1", "for=2.2.2.2"], "for=1.1.1.1, for=2.2.2.2, "),
+        (["for=1.1.1.1, garbage, for=2.2.2.2", "for=3.3.3.3"], "for=2.2.2.2, for=3.3.3.3, "),
+        (["for=1.1.1.1;host=\"open", "for=2.2.2.2\"", "for=3.3.3.3"], "for=3.3.3.3, "),
+        (["for=\"open, for=2.2.2.2"], "for=2.2.2.2, "),
+        (["for=1.1.1.1", "garbage"], ""),
+        (["", "for=1.1.1.1"], "for=1.1.1.1, "),
+    ])
+    func `what a trusted proxy's Forwarded says is joined as far as it can be read`(
+        values: [String],
+        want: String
+    ) throws {
+        let written = try forwarded(
+            ["GET / HTTP/1.1", "Host: a"] + values.map { "Forwarded: \($0)" },
+            rules: .adding(forwarded: true),
+            facts: .trusted
+        )
+        #expect(written.last == "Forwarded: \(want)for=10.0.0.1;host=a;proto=https")
+    }
+
+    @Test(arguments: [
         ("192.0.2.7", "192.0.2.7", "for=192.0.2.7"),
         ("2001:db8::7", "2001:db8::7", "for=\"[2001:db8::7]\""),
     ])
