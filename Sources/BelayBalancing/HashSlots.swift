@@ -21,6 +21,8 @@ struct HashSlots: Sendable {
     private static let bitsForFew = 16
     private static let bitsForMany = 20
     static let fewMax = 655
+    // Limit: slots are filled in blocks of 4,096, whose working memory stays in a core's cache.
+    private static let blockBits = 12
     // Limit: an owner is kept in 16 bits, so that the slots of a small pool stay in a core's cache.
     static let serversMax = 65_535
 
@@ -35,7 +37,7 @@ struct HashSlots: Sendable {
 
     init?(names: [UInt64], weights: [Weight], bits: Int) {
         precondition(names.count <= Self.serversMax, "too many servers for hash slots")
-        guard weights.contains(where: { $0 > .zero }) else { return nil }
+        guard weights.contains(where: { $0.rawValue > 0 }) else { return nil }
         self.shift = UInt64(64 - bits)
         self.owners = Self.owners(names, weights, bits)
     }
@@ -53,44 +55,62 @@ struct HashSlots: Sendable {
     }
 
     private static func owners(_ names: [UInt64], _ weights: [Weight], _ bits: Int) -> [UInt16] {
-        let slots = 1 << bits
-        var owners = [UInt16](repeating: 0, count: slots)
-        var earliest = [Double](repeating: .infinity, count: slots)
         var throwers = zip(names, weights).enumerated().compactMap { index, pair in
-            pair.1 > .zero ? Thrower(index: UInt16(index), name: pair.0, weight: pair.1) : nil
+            pair.1.rawValue > 0
+                ? Thrower(index: UInt16(index), name: pair.0, weight: pair.1) : nil
         }
-        // In this time all servers together throw one dart for each slot, on average. Time goes on
-        // until every slot was hit: about ln(slots) of these.
         let sum = weights.reduce(0) { $0 + Int($1.rawValue) }
-        let step = Double(slots) / Double(sum)
-        var horizon = 0.0
+        var owners = [UInt16](repeating: 0, count: 1 << bits)
+        var earliest = [Double](repeating: .infinity, count: 1 << Swift.min(bits, Self.blockBits))
+        for block in 0..<(1 << Swift.max(bits - Self.blockBits, 0)) {
+            let base = block * earliest.count
+            Self.fill(&owners, from: base, &earliest, &throwers, weightTotal: sum)
+        }
+        return owners
+    }
+
+    /// Fills the block of slots that begins at `base`.
+    private static func fill(
+        _ owners: inout [UInt16],
+        from base: Int,
+        _ earliest: inout [Double],
+        _ throwers: inout [Thrower],
+        weightTotal: Int
+    ) {
+        let slots = earliest.count
+        for slot in 0..<slots { earliest[slot] = .infinity }
+        for index in 0..<throwers.count { throwers[index].begin(block: UInt64(base)) }
+        // In one round all servers together throw one dart for each slot, on average. It takes
+        // about ln(slots) rounds, 8.3 for a block, until every slot was hit.
+        let round = Double(slots) / Double(weightTotal)
+        var horizon = 7 * round
         var empty = slots
         while empty > 0 {
-            horizon += step
-            for index in throwers.indices {
+            horizon += round
+            for index in 0..<throwers.count where throwers[index].time <= horizon {
                 var thrower = throwers[index]
                 while thrower.time <= horizon {
-                    let slot = Int(truncatingIfNeeded: thrower.hash >> UInt64(64 - bits))
+                    let slot = Int(truncatingIfNeeded: thrower.hash) & (slots - 1)
                     if thrower.time < earliest[slot] {
                         if earliest[slot] == .infinity { empty -= 1 }
                         earliest[slot] = thrower.time
-                        owners[slot] = thrower.index
+                        owners[base + slot] = thrower.index
                     }
                     thrower.next()
                 }
                 throwers[index] = thrower
             }
         }
-        return owners
     }
 
-    /// One server's darts, in the order of time.
+    /// One server's darts at one block, in the order of time.
     private struct Thrower {
         let index: UInt16
         let name: UInt64
         let pause: Double
+        var seed: UInt64 = 0
         var darts: UInt64 = 0
-        /// Of the next dart: the high bits are its slot.
+        /// Of the next dart: the low bits are its slot.
         var hash: UInt64 = 0
         var time = 0.0
 
@@ -98,14 +118,21 @@ struct HashSlots: Sendable {
             self.index = index
             self.name = name
             self.pause = 1 / Double(weight.rawValue)
+        }
+
+        mutating func begin(block: UInt64) {
+            self.seed = StableHash.combine(self.name, block)
+            self.darts = 0
+            self.time = 0
             self.next()
         }
 
         mutating func next() {
             self.darts &+= 1
-            self.hash = StableHash.combine(self.name, self.darts)
-            // The slot took at most 20 bits; the other 44 are independent of them.
-            self.time += StableMath.exponential(self.hash << 20) * self.pause
+            self.hash = StableHash.combine(self.seed, self.darts)
+            // The slot takes the low 12 bits; the time takes the high 53, of which at most the
+            // lowest is one of them.
+            self.time += StableMath.exponential(self.hash) * self.pause
         }
     }
 }

@@ -1,12 +1,13 @@
 /// Logarithm and exponential from additions and multiplications alone. The C library's differ in the
 /// last bit from one version to the next; several Belays must agree on every comparison.
 enum StableMath {
-    /// The natural logarithm of a finite number above 0, to about 15 digits.
+    /// The natural logarithm of a normal number above 0, to about 15 digits.
     static func logarithm(_ value: Double) -> Double {
-        precondition(value > 0 && value.isFinite, "a logarithm of \(value)")
-        // value = mantissa * 2^exponent, with the mantissa within [sqrt(1/2), sqrt(2)).
-        var exponent = Double(value.exponent)
-        var mantissa = value.significand
+        precondition(value >= 0x1p-1022 && value < .infinity, "a logarithm that is not defined")
+        // value = mantissa * 2^exponent, with the mantissa within [sqrt(1/2), sqrt(2)): read from
+        // the bits, which is several times faster than asking the number.
+        var exponent = Double(Int(value.bitPattern >> 52) - 1023)
+        var mantissa = Double(bitPattern: value.bitPattern & 0xF_FFFF_FFFF_FFFF | 0x3FF << 52)
         if mantissa > 1.414_213_562_373_095_1 {
             mantissa *= 0.5
             exponent += 1
@@ -29,7 +30,7 @@ enum StableMath {
 
     /// e to the power of `-value`, for a value of at least 0, to about 12 digits; 0 beyond 700.
     static func decay(_ value: Double) -> Double {
-        precondition(value >= 0, "a decay by \(value)")
+        precondition(value >= 0, "a decay that grows")
         guard value < 700 else { return 0 }
         // value = halvings * ln 2 + rest, with |rest| <= 0.35.
         let halvings = (value / Self.logarithmOfTwo).rounded()
