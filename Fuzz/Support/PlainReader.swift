@@ -61,6 +61,15 @@ package struct PlainReader {
     private mutating func checkFraming() {
         let lengths = self.values(ofLetters: "contentlength")
         let codings = self.values(ofLetters: "transferencoding")
+        for field in self.fields {
+            let name = field.name.lowercased()
+            let letters = name.filter(\.isLetter)
+            if letters == "contentlength" && name != "content-length"
+                || letters == "transferencoding" && name != "transfer-encoding"
+            {
+                self.faults.append("a look-alike of a framing field")
+            }
+        }
         if lengths.count + codings.count > 1 { self.faults.append("several framing fields") }
         for length in lengths {
             let isPlain = length.unicodeScalars.allSatisfy { ("0"..."9").contains($0) }

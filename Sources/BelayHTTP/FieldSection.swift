@@ -142,7 +142,7 @@ extension Span<UInt8> {
         // Only hyphens too many or too few are left, and only those of the framing fields count.
         guard name.count >= 13 else { return false }
         let first = self[name.lowerBound] | 0x20
-        return first == 0x63 || first == 0x74
+        return first == 0x63 || first == 0x74 || first == 0x2D
     }
 
     /// Whether a name looks like a field of ours to a program that reads `_` as `-`, as all do

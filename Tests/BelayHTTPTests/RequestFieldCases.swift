@@ -60,6 +60,7 @@ extension MessageCase {
         .fields("Content.Length", "Content.Length: 5", "400 bad-field-name"),
         .fields("TransferEncoding", "TransferEncoding: chunked", "400 bad-field-name"),
         .fields("Transfer-Encoding-", "Transfer-Encoding-: chunked", "400 bad-field-name"),
+        .fields("-Content-Length", "-Content-Length: 5", "400 bad-field-name"),
         .fields("+Transfer-Encoding", "+Transfer-Encoding: chunked", "400 bad-field-name"),
         .fields("an honest underscore", "X_Trace_Id: 5", "POST / none keep"),
         .fields("names that begin alike", "Content-Length-Hint: 5", "POST / none keep"),
