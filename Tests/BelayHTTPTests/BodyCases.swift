@@ -117,7 +117,7 @@ extension MessageCase {
             .chunked("Host", "0\r\nhost: b\r\n\r\n", "400 bad-trailer"),
             .chunked("Content_Length", "0\r\nContent_Length: 5\r\n\r\n", "400 bad-trailer"),
             .chunked("-Content-Length", "0\r\n-Content-Length: 5\r\n\r\n", "400 bad-trailer"),
-        .chunked("a space before the colon", "0\r\nA : 1\r\n\r\n", "400 bad-trailer"),
+            .chunked("a space before the colon", "0\r\nA : 1\r\n\r\n", "400 bad-trailer"),
             .chunked("no colon", "0\r\nA\r\n\r\n", "400 bad-trailer"),
             .chunked("no name", "0\r\n: 1\r\n\r\n", "400 bad-trailer"),
             .chunked("a folded line", "0\r\nA: 1\r\n 2\r\n\r\n", "trailer A: 1; 400 bad-trailer"),
