@@ -24,7 +24,7 @@ enum CookiesFuzzer {
         let ours = before.filter(\.isOurs)
         let match = findCookie(named: self.name.bytes, fields, in: bytes.span, from: 0)
         require(match.count == ours.count, "every cookie is found")
-        require(match.value.map { text(bytes[$0]) } == ours.first?.value, "the first one counts")
+        require(match.value.map { Array(bytes[$0]) } == ours.first?.value, "the first one counts")
         if isCanary { require(match.count < 2, "the canary: no cookie comes twice") }
 
         let written = self.written(request, fields, bytes)
@@ -73,43 +73,42 @@ enum CookiesFuzzer {
         return (0..<out.count).map { out.bytes[$0] }
     }
 
-    private static func values(_ fields: borrowing FieldList, _ bytes: [UInt8]) -> [String] {
-        var values: [String] = []
+    private static func values(_ fields: borrowing FieldList, _ bytes: [UInt8]) -> [[UInt8]] {
+        var values: [[UInt8]] = []
         for index in 0..<fields.count where fields[index].id == .cookie {
-            values.append(text(bytes[fields[index].value]))
+            values.append(Array(bytes[fields[index].value]))
         }
         return values
     }
 
     /// What stands between two semicolons, white space around it taken off.
     private struct Piece {
-        let whole: String
-        let name: String?
-        let value: String?
+        let whole: [UInt8]
+        let name: [UInt8]?
+        let value: [UInt8]?
 
-        var isOurs: Bool { self.name == "belay" }
+        var isOurs: Bool { self.name == [0x62, 0x65, 0x6C, 0x61, 0x79] }
 
-        init(_ piece: some Collection<Character>) {
-            self.whole = Self.trimmed(piece)
-            guard let equals = self.whole.firstIndex(of: "=") else {
-                self.name = nil
-                self.value = nil
-                return
-            }
-            self.name = Self.trimmed(self.whole[..<equals])
-            self.value = Self.trimmed(self.whole[self.whole.index(after: equals)...])
+        init(_ piece: ArraySlice<UInt8>) {
+            let whole = Self.trimmed(piece)
+            let equals = whole.firstIndex(of: 0x3D)
+            self.whole = whole
+            self.name = equals.map { Self.trimmed(whole[..<$0]) }
+            self.value = equals.map { Self.trimmed(whole[($0 + 1)...]) }
         }
 
-        private static func trimmed(_ text: some Collection<Character>) -> String {
-            let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-            let start = Array(text.drop(while: isSpace))
-            return String(start.reversed().drop(while: isSpace).reversed())
+        private static func trimmed(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+            let isText: (UInt8) -> Bool = { $0 != 0x20 && $0 != 0x09 }
+            guard let first = bytes.firstIndex(where: isText),
+                let last = bytes.lastIndex(where: isText)
+            else { return [] }
+            return Array(bytes[first...last])
         }
     }
 
     private static func pieces(_ fields: borrowing FieldList, _ bytes: [UInt8]) -> [Piece] {
         self.values(fields, bytes).flatMap { value in
-            value.split(separator: ";", omittingEmptySubsequences: false).map { Piece($0) }
+            value.split(separator: 0x3B, omittingEmptySubsequences: false).map { Piece($0) }
         }
     }
 }
