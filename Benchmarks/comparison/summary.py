@@ -101,8 +101,8 @@ class Target:
         }
 
 
-def targets(workloads: list[str]) -> list[Target]:
-    """The targets that these workloads can show."""
+def targets(workloads: list[str], proxies: list[str]) -> list[Target]:
+    """The targets that these workloads and proxies can show."""
     limits = {"keep-100": 0.70, "keep-1k": 0.70, "keep-64k": 0.60, "new": 0.80}
     found = [
         Target("CPU per exchange, of HAProxy's", name, "cpu_us", limit, "haproxy")
@@ -122,4 +122,4 @@ def targets(workloads: list[str]) -> list[Target]:
             Target("memory per idle connection, of HAProxy's", "idle", "idle_memory_each",
                    1.0, "haproxy")
         )
-    return found
+    return [one for one in found if not one.reference or one.reference in proxies]
