@@ -223,6 +223,8 @@ extension Worker {
         var isChunked: Bool
         var hasTail: Bool
         var isDirect = false
+        /// There is input that was not looked at, because enough had been composed.
+        var hasMore = false
         /// Bytes of the body's data that were read, and how many it may have.
         var data: UInt64 = 0
         var dataMax = UInt64.max
@@ -300,7 +302,7 @@ extension Worker {
                     return .sinkFailed
                 }
                 if let outcome { return outcome }
-                if flow.vetted > 0 { continue }
+                if flow.vetted > 0 || flow.hasMore { continue }
             }
             if flow.isOver, self.piped(exchange, direction) == 0 { return .done }
             if let outcome = self.refill(&flow, exchange, direction) { return outcome }
@@ -314,6 +316,7 @@ extension Worker {
     /// vetted bytes are to be sent from where they lie, behind it.
     private mutating func compose(_ flow: inout Flow) throws(MessageError) {
         flow.isDirect = false
+        flow.hasMore = false
         let block = self.engine[flow.source].inputBlock
         let end = self.engine[flow.source].inputEnd
         let memory = self.engine.memory
@@ -366,6 +369,7 @@ extension Worker {
                 }
             }
         }
+        flow.hasMore = true
     }
 
     /// Sends what was composed. Nil: the sink is broken; `.some(nil)`: go on.

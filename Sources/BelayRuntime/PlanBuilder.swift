@@ -1,6 +1,7 @@
 import BelayBalancing
 import BelayBytes
 import BelayCore
+import BelayCrypto
 import BelayHTTP
 import BelayPersistence
 import BelayProxy
@@ -130,21 +131,25 @@ struct PlanBuilder {
         _ cookie: Settings.BindingCookie,
         _ pool: PoolName
     ) throws -> PersistenceSettings {
+        let sameSite: PersistenceSettings.SameSite =
+            switch cookie.sameSite {
+            case .lax: .lax
+            case .strict: .strict
+            case .none: .none
+            }
+        let secure: PersistenceSettings.Secure =
+            switch cookie.secure {
+            case .auto: .auto
+            case .always: .always
+            case .never: .never
+            }
         do {
             return try PersistenceSettings(
                 name: cookie.name,
                 domain: cookie.domain,
                 path: cookie.path,
-                sameSite: switch cookie.sameSite {
-                case .lax: .lax
-                case .strict: .strict
-                case .none: .none
-                },
-                secure: switch cookie.secure {
-                case .auto: .auto
-                case .always: .always
-                case .never: .never
-                },
+                sameSite: sameSite,
+                secure: secure,
                 idle: cookie.idle,
                 lifetime: cookie.lifetime
             )
@@ -156,25 +161,17 @@ struct PlanBuilder {
     // MARK: Files
 
     private func keyRing() throws -> KeyRing {
-        if !self.settings.keys.ring.isEmpty {
-            return try KeyRing(
-                base64: self.settings.keys.ring.map { Data($0.bytes).base64EncodedString() }
-            )
-        }
-        if let path = self.settings.keys.file {
-            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-                throw StartError("the key file \(path) can't be read")
-            }
-            let lines = text.split(whereSeparator: \.isNewline)
-                .map { $0.trimmingCharacters(in: .whitespaces) }
-                .filter { !$0.isEmpty && !$0.hasPrefix("#") }
-            do { return try KeyRing(base64: lines) } catch {
-                throw StartError("the key file \(path): \(error)")
-            }
-        }
-        let directory = self.stateDirectory()
         do {
-            let file = try KeyRingFile(directory: directory)
+            if !self.settings.keys.ring.isEmpty {
+                let keys = self.settings.keys.ring.map { SecretBytes(copying: $0.bytes.span) }
+                return try KeyRing(keys: keys)
+            }
+            let file: KeyRingFile
+            if let path = self.settings.keys.file {
+                file = try KeyRingFile(path: path)
+            } else {
+                file = try KeyRingFile(directory: self.stateDirectory())
+            }
             if file.isNew { self.logger.notice("made a key for binding cookies: \(file.path)") }
             if file.warning != nil {
                 self.logger.warning("\(file.path) can be read by its group; chmod 600 it")

@@ -41,7 +41,8 @@ final class RunningProcess: Sendable {
         self.logger = logger
         self.control = control
         let descriptors = Machine.raiseDescriptorLimit()
-        let room = Swift.max(16, (descriptors - Self.ownDescriptors) / 2)
+        // A quarter is left for connections to servers, which idle clients don't need.
+        let room = Swift.max(16, (descriptors - Self.ownDescriptors) / 4 * 3)
         if room < settings.limits.connections {
             logger.warning(
                 """
@@ -127,11 +128,12 @@ final class RunningProcess: Sendable {
 
     /// For each listener a socket for each worker, all on one port.
     private static func listen(_ settings: Settings, _ workers: Int) throws -> [[Descriptor]] {
-        try settings.listeners.map { listener in
+        var all: [[Descriptor]] = []
+        for listener in settings.listeners {
             var sockets: [Descriptor] = []
             var address = listener.address
             for _ in 0..<workers {
-                do {
+                do throws(SystemError) {
                     let socket = try Descriptor.listen(on: address, backlog: Self.backlog)
                     sockets.append(socket)
                     // Port 0: the system chose one for the first, the others share it.
@@ -142,8 +144,9 @@ final class RunningProcess: Sendable {
                     throw StartError(Self.sentence(error, address))
                 }
             }
-            return sockets
+            all.append(sockets)
         }
+        return all
     }
 
     private static func sentence(_ error: SystemError, _ address: SocketAddress) -> String {
