@@ -1,8 +1,9 @@
-private import Glibc
+// Public for `firstIndex`, which is inlined elsewhere: no declaration here shows it.
+public import Glibc
 
 extension Span<UInt8> {
     /// The first place of `byte` at `start` or after it.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < self.count else { return nil }
         precondition(start >= 0, "a search before the first byte")
