@@ -402,7 +402,7 @@ extension Worker {
             self.engine.consume(flow.source, flow.cursor - self.engine[flow.source].inputStart)
             flow.cursor = self.engine[flow.source].inputStart
         }
-        if self.engine[flow.sink].hasOutput || flow.vetted > 0 {
+        if self.engine[flow.sink].hasOutput || (flow.isDirect && flow.vetted > 0) {
             return .some(flow.isOver ? .done : .waiting)
         }
         return .some(nil)
