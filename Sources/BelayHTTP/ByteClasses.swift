@@ -52,6 +52,10 @@ func hexadecimalValue(_ byte: UInt8) -> UInt8? {
 @inline(__always)
 private func repeated(_ byte: UInt64) -> UInt64 { byte &* 0x0101_0101_0101_0101 }
 
+/// The index of the first byte whose high bit is set.
+@inline(__always)
+private func firstMark(_ marks: UInt64) -> Int { marks.trailingZeroBitCount &>> 3 }
+
 /// Eight bytes tested at once: each test answers with the high bits of the bytes that pass it.
 private struct EightBytes {
     private let bytes: UInt64
@@ -82,12 +86,9 @@ private struct EightBytes {
         ~((self.low ^ repeated(byte)) &+ repeated(0x7F))
     }
 
-    /// The index of the first byte that is not in `passed`, or 8.
+    /// The bytes that are not in `passed`, those from 0x80 on among them.
     @inline(__always)
-    func firstOutside(_ passed: UInt64) -> Int {
-        let failed = (~passed | self.bytes) & repeated(0x80)
-        return failed.trailingZeroBitCount &>> 3
-    }
+    func outside(_ passed: UInt64) -> UInt64 { (~passed | self.bytes) & repeated(0x80) }
 }
 
 extension Span<UInt8> {
@@ -95,13 +96,14 @@ extension Span<UInt8> {
     /// if all do. Nearly every field name consists of these.
     @inline(__always)
     func endOfLettersAndHyphens(from start: Int) -> Int {
-        let lastWord = self.count &- 8
+        precondition(start >= 0, "a walk from before the first byte")
+        let lastWord = self.count - 8
         var index = start
         while index <= lastWord {
             let eight = EightBytes(self.word(at: index))
-            let size = eight.firstOutside(eight.letters | eight.equal(0x2D))
-            index &+= size
-            if size < 8 { return index }
+            let other = eight.outside(eight.letters | eight.equal(0x2D))
+            if other != 0 { return index &+ firstMark(other) }
+            index += 8
         }
         while index < self.count {
             let byte = self[index]
@@ -115,7 +117,8 @@ extension Span<UInt8> {
     /// the end if there is none.
     @inline(__always)
     func endOfText(from start: Int) -> Int {
-        let lastWord = self.count &- 8
+        precondition(start >= 0, "a walk from before the first byte")
+        let lastWord = self.count - 8
         var index = start
         while index <= lastWord {
             let word = self.word(at: index)
@@ -125,11 +128,11 @@ extension Span<UInt8> {
             if found != 0 {
                 // A borrow can mark a byte only above one that is marked rightly: the lowest
                 // mark is always right.
-                index &+= found.trailingZeroBitCount &>> 3
+                index &+= firstMark(found)
                 if self[index] != 0x09 { return index }
                 index &+= 1
             } else {
-                index &+= 8
+                index += 8
             }
         }
         while index < self.count {
@@ -151,19 +154,22 @@ extension Span<UInt8> {
     /// `end(of: .path)`, eight bytes at a time.
     @inline(__always)
     func endOfPathCharacters(from start: Int) -> Int {
-        let lastWord = self.count &- 8
+        precondition(start >= 0, "a walk from before the first byte")
+        let lastWord = self.count - 8
         var index = start
         while index <= lastWord {
             let eight = EightBytes(self.word(at: index))
             let usual =
                 eight.within(0x26, 0x3B) | eight.within(0x40, 0x5B) | eight.within(0x61, 0x7E)
                 | eight.equal(0x5F)
-            let size = eight.firstOutside(usual)
-            index &+= size
-            if size < 8 {
+            let other = eight.outside(usual)
+            if other != 0 {
                 // The rest of the class is rare: `!`, `$`, `=`, `]`, `^`.
+                index &+= firstMark(other)
                 guard ByteClass.path.contains(self[index]) else { return index }
                 index &+= 1
+            } else {
+                index += 8
             }
         }
         return self.end(of: .path, from: index)
@@ -172,17 +178,20 @@ extension Span<UInt8> {
     /// `end(of: .query)`, eight bytes at a time.
     @inline(__always)
     func endOfQueryCharacters(from start: Int) -> Int {
-        let lastWord = self.count &- 8
+        precondition(start >= 0, "a walk from before the first byte")
+        let lastWord = self.count - 8
         var index = start
         while index <= lastWord {
             let eight = EightBytes(self.word(at: index))
             let usual =
                 eight.within(0x24, 0x7E) & ~eight.equal(0x3C) & ~eight.equal(0x3E)
-            let size = eight.firstOutside(usual)
-            index &+= size
-            if size < 8 {
+            let other = eight.outside(usual)
+            if other != 0 {
+                index &+= firstMark(other)
                 guard ByteClass.query.contains(self[index]) else { return index }
                 index &+= 1
+            } else {
+                index += 8
             }
         }
         return self.end(of: .query, from: index)
@@ -191,18 +200,21 @@ extension Span<UInt8> {
     /// The first place at `start` or after it that cannot be in a name of a host.
     @inline(__always)
     func endOfHostName(from start: Int, to end: Int) -> Int {
-        let lastWord = self.count &- 8
+        precondition(start >= 0, "a walk from before the first byte")
+        let lastWord = self.count - 8
         var index = start
         while index <= lastWord {
             let eight = EightBytes(self.word(at: index))
-            let size = eight.firstOutside(
+            let other = eight.outside(
                 eight.letters | eight.within(0x30, 0x39) | eight.within(0x2D, 0x2E)
             )
-            index &+= size
-            if size < 8 {
+            if other != 0 {
+                index &+= firstMark(other)
                 if index >= end { return end }
                 guard ByteClass.hostName.contains(self[index]) else { return index }
                 index &+= 1
+            } else {
+                index += 8
             }
             if index >= end { return end }
         }

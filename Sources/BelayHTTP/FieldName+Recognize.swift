@@ -9,6 +9,7 @@ extension FieldName {
         from start: Int,
         size: Int
     ) -> FieldName {
+        guard size >= 2, size <= 17 else { return .other }
         // This bit makes letters small and leaves hyphens as they are. No other byte of a token
         // becomes a letter or a hyphen by it.
         let small: UInt64 = 0x2020_2020_2020_2020
@@ -16,7 +17,7 @@ extension FieldName {
             let word = bytes.word(at: start, size: size) | small
             return Self.short(word & ((1 &<< UInt64(size &* 8)) &- 1), size: size)
         }
-        guard size >= 9, size <= 17 else { return .other }
+        guard size > 8 else { return .other }
         return Self.long(
             bytes.word(at: start) | small,
             bytes[start &+ 8] | 0x20,
@@ -26,7 +27,7 @@ extension FieldName {
     }
 
     /// By the whole name of less than eight bytes, as a little-endian number.
-    @inline(__always)
+    @inline(never)
     static func short(_ word: UInt64, size: Int) -> FieldName {
         switch size {
         case 2: word == 0x6574 ? .te : .other
@@ -57,7 +58,7 @@ extension FieldName {
 
     /// By the first eight bytes of the name, the ninth, and the last eight: of 17 bytes the ninth
     /// is in neither word.
-    @inline(__always)
+    @inline(never)
     static func long(_ first: UInt64, _ ninth: UInt8, _ last: UInt64, size: Int) -> FieldName {
         switch size {
         case 9:

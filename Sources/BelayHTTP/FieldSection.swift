@@ -36,9 +36,11 @@ struct FieldSection {
 
     @inline(__always)
     private mutating func note(_ line: FieldLine, _ head: borrowing Span<UInt8>) {
-        switch line.id {
-        case .other:
+        if line.id == .other {
             if head.isContentType(line.name) { self.contentTypes &+= 1 }
+            return
+        }
+        switch line.id {
         case .host:
             self.hosts &+= 1
             self.host = line.value
@@ -55,7 +57,7 @@ struct FieldSection {
         case .expect: self.hasExpect = true
         case .keepAlive, .proxyConnection, .te, .trailer, .forwarded, .xForwardedFor,
             .xForwardedProto, .xForwardedHost, .via, .cookie, .setCookie, .cacheControl, .date,
-            .accept, .expires, .authorization:
+            .accept, .expires, .authorization, .other:
             break
         }
     }
@@ -75,6 +77,8 @@ extension FieldLine {
         if !isUsual { nameEnd = try bytes.endOfUnusualName(from: start) }
 
         var valueStart = nameEnd &+ 1
+        // Nearly always one space.
+        if valueStart < bytes.count, bytes[valueStart] == 0x20 { valueStart &+= 1 }
         while valueStart < bytes.count, bytes.isBlank(at: valueStart) { valueStart &+= 1 }
         let lineEnd = bytes.endOfText(from: valueStart)
         try bytes.checkLineEnd(at: lineEnd)
