@@ -15,7 +15,7 @@ import shutil
 
 from . import children
 
-CONNECTIONS = 18_000
+CONNECTIONS_MAX = 18_000
 
 
 @dataclasses.dataclass
@@ -27,6 +27,11 @@ class Place:
     servers: list[str]
     directory: pathlib.Path
     files_max: int  # file descriptors
+
+    @property
+    def connections(self) -> int:
+        """How many clients fit: each may need a descriptor on both sides."""
+        return min(CONNECTIONS_MAX, (self.files_max - 600) // 2)
 
     def write(self, name: str, text: str) -> pathlib.Path:
         path = self.directory / name
@@ -77,12 +82,12 @@ class HAProxy(Proxy):
             f"    server s{number} {address} cookie s{number}"
             for number, address in enumerate(place.servers, 1)
         )
-        # maxconn counts both sides' descriptors; idle clients use one. Without strict-limits
-        # it starts where the system's limit of descriptors is lower than that sum.
+        # It counts pipes for splicing on top of two descriptors a client: without strict-limits
+        # it starts where the system's limit is lower than that sum.
         path = place.write("haproxy.cfg", f"""\
 global
     nbthread 1
-    maxconn {min(CONNECTIONS, place.files_max - 1000)}
+    maxconn {place.connections}
     no strict-limits
     log ring@access local0 info
 
@@ -147,7 +152,7 @@ worker_processes 1;
 pid {place.directory}/nginx.pid;
 error_log {place.directory}/error.log warn;
 worker_rlimit_nofile {place.files_max};
-events {{ worker_connections {min(CONNECTIONS, place.files_max - 1000)}; }}
+events {{ worker_connections {2 * place.connections}; }}
 http {{
 {temporary}
     access_log {place.directory}/access.log combined buffer=64k flush=1s;
@@ -269,7 +274,7 @@ class Belay(Proxy):
                     "persistence": {"cookie": {"name": self.cookie}},
                 },
             },
-            "limits": {"connections": min(CONNECTIONS, place.files_max - 1000)},
+            "limits": {"connections": place.connections},
             "log": {"access": "json", "access-to": str(place.directory / "access.log")},
             "state-directory": str(place.directory / "state"),
             "admin": {"address": f"127.0.0.1:{place.admin_port}"},

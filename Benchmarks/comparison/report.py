@@ -24,6 +24,11 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def _cell(figure: str, spread: Spread | None) -> str:
+    """A figure, and below it the ratio to the reference if there is one."""
+    return f"{figure}<br>{_ratio(spread)}" if spread else figure
+
+
 class Report:
     """`about` holds the machine, the versions, the options and the notes."""
 
@@ -73,6 +78,9 @@ class Report:
             ["target", "workload", "limit", "measured", ""], rows
         )
 
+    def _ratio(self, workload: str, proxy: str, what: str) -> Spread | None:
+        return None if proxy == REFERENCE else self.summary.ratio(workload, proxy, what)
+
     def _head(self) -> list[str]:
         return ["workload"] + [NAMES.get(proxy, proxy) for proxy in self.proxies]
 
@@ -90,9 +98,7 @@ class Report:
                     continue
                 cell = f"{_figure(total.median)} µs = {_figure(user.median)} + " \
                        f"{_figure(system.median)}"
-                if proxy != REFERENCE:
-                    cell += f"<br>{_ratio(self.summary.ratio(workload.name, proxy, 'cpu_us'))}"
-                row.append(cell)
+                row.append(_cell(cell, self._ratio(workload.name, proxy, "cpu_us")))
             rows.append(row)
         return (
             "## CPU per exchange: all = user + system\n\n"
@@ -115,9 +121,7 @@ class Report:
                 if which == "closed":
                     share = self.summary.value(workload.name, proxy, "core_share")
                     cell += f" ({share.median:.0%})"
-                if proxy != REFERENCE:
-                    cell += f"<br>{_ratio(self.summary.ratio(workload.name, proxy, what))}"
-                row.append(cell)
+                row.append(_cell(cell, self._ratio(workload.name, proxy, what)))
             rows.append(row)
         return f"## {title}\n\n{note}\n\n" + _table(self._head(), rows) if rows else ""
 
@@ -130,39 +134,39 @@ class Report:
                 row = [f"{workload.title}, {title}"]
                 for proxy in self.proxies:
                     value = self.summary.value(workload.name, proxy, what)
-                    cell = f"{_figure(value.median)} µs" if value else "not measured"
-                    if value and proxy != REFERENCE:
-                        cell += f"<br>{_ratio(self.summary.ratio(workload.name, proxy, what))}"
-                    row.append(cell)
+                    figure = f"{_figure(value.median)} µs" if value else "not measured"
+                    row.append(_cell(figure, self._ratio(workload.name, proxy, what)))
                 rows.append(row)
         if not rows:
             return ""
+        rate = self.about["rate"]
+        chosen = (
+            f"The fixed rate was {rate:,.0f} requests a second, about half of what the slowest "
+            "proxy could do. " if rate else ""
+        )
         return (
-            f"## Latency at a fixed rate\n\nThe fixed rate was {self.about['rate']:,.0f} "
-            "requests a second, about half of what the slowest proxy could do; over 10,000 mostly "
-            f"idle connections {IDLE_RATE:,}. The load does not wait for answers: a "
-            "request's time starts when it was due.\n\n"
-            + _table(self._head(), rows)
+            f"## Latency at a fixed rate\n\n{chosen}Over the idle connections it is "
+            f"{IDLE_RATE:,}. The load does not wait for answers: a request's time starts when "
+            "it was due.\n\n" + _table(self._head(), rows)
         )
 
     def _idle(self) -> str:
-        if not any(workload.held for workload in self.workloads):
+        held = max((workload.held for workload in self.workloads), default=0)
+        if not held:
             return ""
         rows = []
         for title, what, scale, unit in (
             ("for each connection", "idle_memory_each", 1 / 1024, "KiB"),
-            ("in all, with 10,000 open", "idle_memory", 1 / 2**20, "MiB"),
+            (f"in all, with {held:,} open", "idle_memory", 1 / 2**20, "MiB"),
         ):
             row = [title]
             for proxy in self.proxies:
                 value = self.summary.value("idle", proxy, what)
-                cell = f"{_figure(value.median * scale)} {unit}" if value else "not measured"
-                if value and proxy != REFERENCE:
-                    cell += f"<br>{_ratio(self.summary.ratio('idle', proxy, what))}"
-                row.append(cell)
+                figure = f"{_figure(value.median * scale)} {unit}" if value else "not measured"
+                row.append(_cell(figure, self._ratio("idle", proxy, what)))
             rows.append(row)
         return (
-            "## Memory of 10,000 idle connections\n\nEach has made one exchange and stays open. "
+            f"## Memory of {held:,} idle connections\n\nEach has made one exchange and stays open. "
             "Growth of the process's own memory (Pss, without mapped files), and all of it: "
             "the second line shows what a proxy reserved before.\n\n"
             + _table([""] + self._head()[1:], rows)
@@ -190,5 +194,7 @@ class Report:
             "out: other programs had more than a tenth of the proxy's core. \\* marks a figure "
             "for which no undisturbed pair was left, so that all were used."
         )
-        lines += [f"- Invalid: {text}" for text in self.summary.invalid()]
+        lines += [
+            f"- Invalid: {' '.join(text.split())[:300]}" for text in self.summary.invalid()
+        ]
         return "## How it was measured\n\n" + "\n".join(lines)

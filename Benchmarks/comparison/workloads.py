@@ -37,10 +37,18 @@ ALL = {
         Workload("servers-100", "100 servers, unbound", servers=100, presents_cookie=False),
         Workload("servers-1000", "1,000 servers, unbound", servers=1000, presents_cookie=False),
         Workload("fixed-rate", "fixed rate, 100 B", client="open loop"),
-        Workload("idle", "10,000 connections, mostly idle", client="idle", held=10_000),
+        Workload("idle", "10,000 idle connections", client="idle", held=10_000),
     )
 }
 
 IDLE_RATE = 1000  # requests a second, over all that are held
 IDLE_SOURCES = 100  # client addresses that hold them
 SETTLE = 1.0  # s, after which memory of connections that fell idle is looked at
+
+
+def fitting(workload: Workload, files_max: int) -> Workload:
+    """The workload with no more held connections than descriptors allow, two for each."""
+    fit = (files_max - 800) // 2
+    if workload.held <= fit:
+        return workload
+    return dataclasses.replace(workload, held=fit, title=f"{fit:,} idle connections")
