@@ -130,6 +130,7 @@ let package = Package(
         tests("BelayCrypto", ["BelayBytes"]),
         tests("BelayTelemetry", ["BelayCore", "BelayBytes"]),
         tests("BelayAdmin", ["BelayCore", nioCore, nioPosix, logging]),
+        tests("BelayBalancing", ["BelayCore", "BelayTestSupport"]),
         tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
     ]
 )

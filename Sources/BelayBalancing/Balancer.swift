@@ -1,9 +1,9 @@
 /// The balancing room: which server takes a client that is bound to none, and what live traffic
-/// says about a server. An algorithm is one file, a case of `Balancer` and its tests; the state that
-/// all workers share is `ServerPoolTable`; passive failure marking is `EjectionPolicy`; whether an
-/// attempt may be repeated is `RetryPolicy`. Nothing here knows of bindings, messages or sockets,
-/// reads a clock or writes a log: time and random numbers are passed in, so the proxy, the tests and
-/// the simulator run the same code.
+/// says about a server. An algorithm is one file, a case of `Balancer` and its tests; the state
+/// that all workers share is `ServerPoolTable`; passive failure marking is `EjectionPolicy`;
+/// whether an attempt may be repeated is `RetryPolicy`. Nothing here knows of bindings, messages or
+/// sockets, reads a clock or writes a log: time and random numbers are passed in, so the proxy, the
+/// tests and the simulator run the same code.
 internal import BelayBytes
 package import BelayCore
 

@@ -3,10 +3,10 @@ package import BelayCore
 /// Passive failure marking: when live traffic says that a server should be left alone, for how
 /// long, and how it comes back. The rules only; `ServerPoolTable` keeps the state and applies them.
 ///
-/// up → (`failuresMax` failures within `window`) → ejected for `eject` → on probation, in use again →
-/// its first answer makes it up, its first failure ejects it again, for twice as long each time in
-/// a row until `ejectMax`. A server that is up is forgiven one ejection for each time that it stays
-/// up as long as it was last ejected.
+/// up → (`failuresMax` failures within `window`) → ejected for `eject` → on probation, in use again
+/// → its first answer makes it up, its first failure ejects it again, for twice as long each time
+/// in a row until `ejectMax`. A server that is up is forgiven one ejection for each time that it
+/// stays up as long as it was last ejected.
 package struct EjectionPolicy: Equatable, Sendable {
     package let failuresMax: Int
     package let window: TimeSpan

@@ -11,8 +11,8 @@ package import BelayCore
 ///
 /// Bounded load (Mirrokni, Thorup, Zadimoghaddam 2018): a server may have at most `loadBound` times
 /// its share of all open requests, else the key's next server takes the request. The open requests
-/// of all servers are an estimate (see `LoadEstimate`), those of the server itself are read.
-/// A server with fewer than `alwaysAllowed` open requests is never too loaded: by the formula alone,
+/// of all servers are an estimate (see `LoadEstimate`), those of the server itself are read. A
+/// server with fewer than `alwaysAllowed` open requests is never too loaded: by the formula alone,
 /// in a pool with little to do the second connection of the same browser would go elsewhere.
 package struct HashAffinity: Sendable {
     // Limit: a browser opens at most 6 connections to a host over HTTP/1.1, and 2 more for a

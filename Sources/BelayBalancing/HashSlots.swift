@@ -1,18 +1,19 @@
 internal import BelayBytes
 internal import BelayCore
 
-/// Which server owns which slot of the hash space: rendezvous hashing, computed ahead for 2^16 slots
-/// (2^20 for more than 655 servers), so that looking a key up costs one access.
+/// Which server owns which slot of the hash space: rendezvous hashing, computed ahead for 2^16
+/// slots (2^20 for more than 655 servers), so that looking a key up costs one access.
 ///
 /// Every server throws darts at the slots at random times, with a rate that is its weight, both
 /// drawn from its name alone; a slot belongs to the server that hits it first. So a server's share
 /// follows its weight; a server that leaves, or gets less weight, gives up slots and no other slot
 /// changes hands; one that comes takes slots and leaves the rest alone.
 ///
-/// A Maglev table (Eisenbud et al. 2016) spreads slots more evenly (within 1 %, here 1 to 2 % for 10
-/// servers, 10 % for 600) but lets slots of servers that stay change hands too when one leaves, and
-/// fills in the same time. Here the promise that counts is that keys stay; evenness is kept by the
-/// load bound. The order of servers does not matter, and Belays that know the same servers agree.
+/// A Maglev table (Eisenbud et al. 2016) spreads slots more evenly (within 1 %, here 1 to 2 % for
+/// 10 servers, 10 % for 600) but lets slots of servers that stay change hands too when one leaves,
+/// and fills in the same time. Here the promise that counts is that keys stay; evenness is kept by
+/// the load bound. The order of servers does not matter, and Belays that know the same servers
+/// agree.
 ///
 /// Limits: the step from 655 to 656 servers changes the number of slots, and moves most keys. A
 /// server whose share is below one slot may get none.

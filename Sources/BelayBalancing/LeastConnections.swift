@@ -9,8 +9,8 @@ package import BelayCore
 ///
 /// Limits. A worker knows its own requests exactly and those of others as last read. The winner is
 /// re-read before it is picked, so a server that others have filled is not taken for idle; one that
-/// others have emptied is noticed within n / 2 picks. Workers that pick in the same instant may pick
-/// the same server: the most they can overshoot is one request for each other worker.
+/// others have emptied is noticed within n / 2 picks. Workers that pick in the same instant may
+/// pick the same server: the most they can overshoot is one request for each other worker.
 package struct LeastConnections: Sendable {
     // Limit: after so many winners turned out busier than believed, the best of those re-read is
     // taken. That bounds a pick's questions when every estimate is old.

@@ -1,7 +1,8 @@
 package import BelayCore
 
 /// Draws two servers by weight and takes the one where the request is likely to be answered sooner:
-/// the lower latency * (1 + open * mean weight / weight), the latency being the server's `PeakEWMA`.
+/// the lower latency * (1 + open * mean weight / weight), the latency being the server's
+/// `PeakEWMA`.
 ///
 /// Why two and not the best of all: latencies are news from the past, and the same news for all
 /// workers. Everyone would send everything to yesterday's best until it is the worst, and then to
@@ -9,12 +10,13 @@ package import BelayCore
 /// and no one gets everything.
 ///
 /// The formula is Finagle's latency * (open + 1) / weight with one change: the weight divides the
-/// requests that wait and not the new one itself, because the draw has honoured weights already (see
-/// `RandomOfTwo`). The mean makes weights of 100 mean the same as weights of 1.
+/// requests that wait and not the new one itself, because the draw has honoured weights already
+/// (see `RandomOfTwo`). The mean makes weights of 100 mean the same as weights of 1.
 ///
-/// A server whose latency is not known costs nothing while it has no open request, so the first pick
-/// that draws it tries it; while it has one, it costs more than any known one: it is probed, and not
-/// flooded before its first answer. Servers that are all unknown are compared by open / weight.
+/// A server whose latency is not known costs nothing while it has no open request, so the first
+/// pick that draws it tries it; while it has one, it costs more than any known one: it is probed,
+/// and not flooded before its first answer. Servers that are all unknown are compared by open /
+/// weight.
 package struct LeastTime: Sendable {
     private var table: AliasTable
     private var weightMean: Double

@@ -3,9 +3,9 @@ internal import BelayCore
 /// What one worker believes about the open requests of all servers without asking every one each
 /// time: exact for the worker's own requests, and for those of other workers as last read.
 ///
-/// Each pick re-reads the servers that it considers and the next few in turn. So what another worker
-/// opened on a server is seen, at the latest, when that server is considered; what another closed
-/// is seen within n / `rereadsPerPick` picks.
+/// Each pick re-reads the servers that it considers and the next few in turn. So what another
+/// worker opened on a server is seen, at the latest, when that server is considered; what another
+/// closed is seen within n / `rereadsPerPick` picks.
 struct LoadEstimate: Sendable {
     struct Server: Sendable {
         /// Of all workers, as far as known; never fewer than `own`.

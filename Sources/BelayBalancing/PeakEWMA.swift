@@ -4,9 +4,9 @@ package import BelayCore
 /// slower answer counts at once and in full, faster ones bring the value down by exponential decay
 /// over 10 seconds (after Finagle's peak EWMA).
 ///
-/// Two numbers, so that workers can share it as two atomics. Two workers that write at the same time
-/// may lose one of their samples, or pair the value of one with the time of the other; both times
-/// are then nearly the same, so the error is one sample's.
+/// Two numbers, so that workers can share it as two atomics. Two workers that write at the same
+/// time may lose one of their samples, or pair the value of one with the time of the other; both
+/// times are then nearly the same, so the error is one sample's.
 package struct PeakEWMA: Equatable, Sendable {
     /// Nanoseconds; 0 when nothing is known.
     package var value: Int64

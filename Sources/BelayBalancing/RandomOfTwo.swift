@@ -6,8 +6,8 @@ package import BelayCore
 /// onto the same server, as they do onto a minimum. O(1).
 ///
 /// Loads are compared as open / weight. (open + 1) / weight is right when servers are drawn evenly;
-/// here the draw honours weights already, and the 1 would count them twice: a pool with little to do
-/// would leave its light servers nearly idle (of weights 2 and 1, a ninth instead of a third).
+/// here the draw honours weights already, and the 1 would count them twice: a pool with little to
+/// do would leave its light servers nearly idle (of weights 2 and 1, a ninth instead of a third).
 package struct RandomOfTwo: Sendable {
     // Limit: with a share p of the weight passed over, p^8 of the picks find nobody in 8 draws and
     // ask every server: 0.4 % when half is away, almost every pick when one of 10,000 is left, each

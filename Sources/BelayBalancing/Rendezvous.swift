@@ -2,10 +2,10 @@ internal import BelayBytes
 package import BelayCore
 
 /// Highest random weight hashing (Thaler, Ravishankar 1998), weighted by the logarithmic method
-/// (Schindelhauer, Schomaker 2005): every server draws a waiting time from the key and its own name,
-/// shortened by its weight, and the shortest wins. Whoever computes it gets the same answer; when a
-/// server leaves, only its keys move, and they spread over the others by weight. O(n): for what is
-/// rare, such as finding the next server of a binding whose own is gone.
+/// (Schindelhauer, Schomaker 2005): every server draws a waiting time from the key and its own
+/// name, shortened by its weight, and the shortest wins. Whoever computes it gets the same answer;
+/// when a server leaves, only its keys move, and they spread over the others by weight. O(n): for
+/// what is rare, such as finding the next server of a binding whose own is gone.
 package enum Rendezvous {
     /// What a server is known by. Compute it once, for each name.
     package static func hash(of name: ServerName) -> UInt64 {

@@ -2,11 +2,11 @@ package import BelayCore
 
 /// The ejection policy applied to the shared cells.
 ///
-/// Everything is one compare-and-exchange on one cell, so of several workers that see the same thing
-/// at the same time exactly one acts, and reports it. Approximate: the row of ejections and the
-/// failures just counted may be those of a moment ago when workers race, so a time may be doubled
-/// once more or less, and an answer to a request that was sent before an ejection may end the
-/// probation after it. Exact: never more servers ejected at once than the policy allows.
+/// Everything is one compare-and-exchange on one cell, so of several workers that see the same
+/// thing at the same time exactly one acts, and reports it. Approximate: the row of ejections and
+/// the failures just counted may be those of a moment ago when workers race, so a time may be
+/// doubled once more or less, and an answer to a request that was sent before an ejection may end
+/// the probation after it. Exact: never more servers ejected at once than the policy allows.
 extension ServerPoolTable {
     private static let up: Int64 = 0
     private static let onProbation: Int64 = -1
@@ -88,7 +88,8 @@ extension ServerPoolTable {
         }
     }
 
-    /// Takes one of the places that the policy allows for ejected servers. O(n): for ejections only.
+    /// Takes one of the places that the policy allows for ejected servers. O(n): for ejections
+    /// only.
     private func takePlace(_ now: Instant) -> Bool {
         var usable = 0
         for server in 0..<self.count where self.terms(server).takesNewClients { usable += 1 }

@@ -14,8 +14,8 @@ extension ServerPoolTable {
         return self.passOver(server, terms, now, tried)
     }
 
-    /// Why the server may not take a client that is bound to it; `.no` if it may. A binding outlives
-    /// draining and weight 0.
+    /// Why the server may not take a client that is bound to it; `.no` if it may. A binding
+    /// outlives draining and weight 0.
     package func passOverBound(_ server: Int, at now: Instant, tried: TriedServers) -> PassOver {
         let terms = self.terms(server)
         if terms.admin == AdminState.maintenance.rawValue { return .maintenance }

@@ -8,8 +8,8 @@ package import BelayCore
 /// The order of accesses to different cells is not kept between threads, and nothing here relies on
 /// it: each rule stands on one cell.
 package struct ServerPoolTable: Sendable {
-    /// The cells of a server's row. What a pick reads and a request writes comes first, on one cache
-    /// line.
+    /// The cells of a server's row. What a pick reads and a request writes comes first, on one
+    /// cache line.
     enum Column: Int {
         case open
         /// What a person set (`Terms`).
@@ -149,8 +149,8 @@ package struct ServerPoolTable: Sendable {
 
     package func weight(_ server: Int) -> Weight { Weight(self.terms(server).weight) ?? .zero }
 
-    /// Tell each worker's `Balancer.weightsChanged` as well. Until then a server of weight 0 is left
-    /// alone all the same, and other changes take effect in part.
+    /// Tell each worker's `Balancer.weightsChanged` as well. Until then a server of weight 0 is
+    /// left alone all the same, and other changes take effect in part.
     package func setWeight(_ weight: Weight, _ server: Int) {
         self.changeTerms(server) { $0.with(weight: weight) }
     }

@@ -4,15 +4,15 @@ package import BelayCore
 /// order as nginx's.
 ///
 /// There, each turn raises every server's credit by its weight, takes the highest and lowers it by
-/// the sum of weights: O(n). Here the credit is not kept but computed, `weight * turns - debt`. Among
-/// servers of one weight it falls with the debt, so they stand in line, and only the first of each
-/// line can be the highest: a turn costs one comparison for each distinct weight of the pool (mostly
-/// 1 to 3, at most 256), however many servers there are, and one question.
+/// the sum of weights: O(n). Here the credit is not kept but computed, `weight * turns - debt`.
+/// Among servers of one weight it falls with the debt, so they stand in line, and only the first of
+/// each line can be the highest: a turn costs one comparison for each distinct weight of the pool
+/// (mostly 1 to 3, at most 256), however many servers there are, and one question.
 ///
 /// A server that is passed over when its turn comes is parked with its credit, and the others share
-/// its turns by their weights. Each turn asks two of the parked ones; a server that can take clients
-/// again keeps the credit that it had: it is served soon, and once, so it is neither starved nor
-/// flooded. With p servers parked that takes at most p / 2 turns.
+/// its turns by their weights. Each turn asks two of the parked ones; a server that can take
+/// clients again keeps the credit that it had: it is served soon, and once, so it is neither
+/// starved nor flooded. With p servers parked that takes at most p / 2 turns.
 package struct SmoothRoundRobin: Sendable {
     private struct Place: Sendable {
         /// In line: what the server's turns have cost so far. Parked: its credit.

@@ -1,5 +1,5 @@
-/// Logarithm and exponential from additions and multiplications alone. The C library's differ in the
-/// last bit from one version to the next; several Belays must agree on every comparison.
+/// Logarithm and exponential from additions and multiplications alone. The C library's differ in
+/// the last bit from one version to the next; several Belays must agree on every comparison.
 enum StableMath {
     /// The natural logarithm of a normal number above 0, to about 15 digits.
     static func logarithm(_ value: Double) -> Double {

@@ -1,0 +1,46 @@
+internal import BelayBalancing
+package import BelayCore
+
+/// A server pool that a test sets up by hand, and that counts the questions it is asked: what a
+/// balancer costs, told without a clock.
+package final class ModelServerPool: ServerPoolView {
+    package var weights: [Weight]
+    package var passedOver: [PassOver]
+    package var open: [Int]
+    package var latencies: [TimeSpan]
+    /// All questions so far.
+    package private(set) var questions = 0
+
+    /// Every server takes clients, has nothing open, and answers in a millisecond.
+    package init(weights: [Int]) {
+        self.weights = weights.map { Weight($0) ?? .one }
+        self.passedOver = weights.map { $0 == 0 ? .weightZero : .no }
+        self.open = weights.map { _ in 0 }
+        self.latencies = weights.map { _ in .milliseconds(1) }
+    }
+
+    package var count: Int { self.weights.count }
+
+    /// Whether any server takes clients.
+    package var isUsable: Bool { self.passedOver.contains(.no) }
+
+    package func weight(_ index: Int) -> Weight {
+        self.questions += 1
+        return self.weights[index]
+    }
+
+    package func passOver(_ index: Int) -> PassOver {
+        self.questions += 1
+        return self.passedOver[index]
+    }
+
+    package func openRequests(_ index: Int) -> Int {
+        self.questions += 1
+        return self.open[index]
+    }
+
+    package func latency(_ index: Int, at now: Instant) -> TimeSpan {
+        self.questions += 1
+        return self.latencies[index]
+    }
+}
