@@ -9,15 +9,16 @@
 /// `hasOverflowed` stays true until `removeAll()`. So a caller writes a whole message and asks
 /// once at its end. Never allocates after `init`.
 @safe
+@usableFromInline
 package struct ByteWriter: ~Copyable, @unchecked Sendable {
     // Safe to send: nobody else has the memory.
-    private let base: UnsafeMutablePointer<UInt8>
+    @usableFromInline let base: UnsafeMutablePointer<UInt8>
     /// How many bytes fit.
-    package let capacity: Int
+    @usableFromInline package let capacity: Int
     /// How many bytes were written since the last `removeAll()`.
-    package private(set) var count = 0
+    @usableFromInline package internal(set) var count = 0
     /// A piece did not fit.
-    package private(set) var hasOverflowed = false
+    @usableFromInline package internal(set) var hasOverflowed = false
 
     package init(capacity: Int) {
         precondition(capacity > 0, "a writer without room")
@@ -51,14 +52,14 @@ package struct ByteWriter: ~Copyable, @unchecked Sendable {
         self.count = count
     }
 
-    @inline(__always)
-    private mutating func reserve(_ size: Int) -> Bool {
+    @inlinable @inline(__always)
+    mutating func reserve(_ size: Int) -> Bool {
         if size <= self.capacity &- self.count { return true }
         self.hasOverflowed = true
         return false
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func append(_ byte: UInt8) {
         guard self.reserve(1) else { return }
         // Safe: `reserve` found room for one byte at `count`.
@@ -66,7 +67,7 @@ package struct ByteWriter: ~Copyable, @unchecked Sendable {
         self.count &+= 1
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func append(_ bytes: borrowing Span<UInt8>) {
         let size = bytes.count
         guard size > 0, self.reserve(size) else { return }
@@ -82,12 +83,12 @@ package struct ByteWriter: ~Copyable, @unchecked Sendable {
     }
 
     /// Writes `range` of `bytes`.
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func append(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         self.append(bytes.extracting(range))
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func append(_ text: StaticString) {
         precondition(text.hasPointerRepresentation, "a single scalar is appended as a byte")
         let size = text.utf8CodeUnitCount
@@ -110,17 +111,18 @@ package struct ByteWriter: ~Copyable, @unchecked Sendable {
     }
 
     /// Writes a number in decimal digits.
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func append(decimal value: UInt64) {
         // Limit: 2^64 - 1 has 20 digits.
         guard self.reserve(20) else { return }
         var size = 1
-        var rest = value
-        while rest >= 10 {
-            rest /= 10
+        var bound: UInt64 = 10
+        // Limit: 10^19 is the last power of ten that fits.
+        while value >= bound, size < 20 {
             size &+= 1
+            bound &*= 10
         }
-        rest = value
+        var rest = value
         var index = self.count &+ size
         for _ in 0..<size {
             index &-= 1
@@ -131,7 +133,7 @@ package struct ByteWriter: ~Copyable, @unchecked Sendable {
         self.count &+= size
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func append(decimal value: Int) {
         if value < 0 { self.append(UInt8(ascii: "-")) }
         self.append(decimal: UInt64(value.magnitude))

@@ -1,4 +1,4 @@
-import Synchronization
+public import Synchronization
 
 /// A table of counters that threads share: rows of eight or more 64-bit atomics, each row on cache
 /// lines of its own, so that workers that write different rows don't slow each other.
@@ -7,13 +7,14 @@ import Synchronization
 /// whoever holds a copy, for as long as the process lives, and tables are made at start and at
 /// reloads only.
 @safe
+@usableFromInline
 package struct CounterTable: @unchecked Sendable {
     // Safe to share: every access goes through an atomic.
-    private let base: UnsafeMutablePointer<Atomic<Int64>>
-    package let rows: Int
+    @usableFromInline let base: UnsafeMutablePointer<Atomic<Int64>>
+    @usableFromInline package let rows: Int
     /// Counters in a row.
-    package let columns: Int
-    private let stride: Int
+    @usableFromInline package let columns: Int
+    @usableFromInline let stride: Int
 
     package init(rows: Int, columns: Int) {
         precondition(rows >= 0 && columns > 0, "a table without columns")
@@ -34,8 +35,8 @@ package struct CounterTable: @unchecked Sendable {
         }
     }
 
-    @inline(__always)
-    private func cell(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Atomic<Int64>> {
+    @inlinable @inline(__always)
+    func cell(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Atomic<Int64>> {
         precondition(
             row >= 0 && row < self.rows && column >= 0 && column < self.columns,
             "no such counter"
@@ -43,19 +44,19 @@ package struct CounterTable: @unchecked Sendable {
         return unsafe self.base + (row &* self.stride &+ column)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func load(_ row: Int, _ column: Int) -> Int64 {
         // Safe: `cell` checked the place; the table is never freed.
         unsafe self.cell(row, column).pointee.load(ordering: .relaxed)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func store(_ value: Int64, _ row: Int, _ column: Int) {
         unsafe self.cell(row, column).pointee.store(value, ordering: .relaxed)
     }
 
     /// Adds, seen by every thread. Returns the new value.
-    @inline(__always)
+    @inlinable @inline(__always)
     @discardableResult
     package func add(_ amount: Int64, _ row: Int, _ column: Int) -> Int64 {
         unsafe self.cell(row, column).pointee.wrappingAdd(amount, ordering: .relaxed).newValue
@@ -63,7 +64,7 @@ package struct CounterTable: @unchecked Sendable {
 
     /// Adds to a counter that only the calling thread writes: others may read it meanwhile. Without
     /// the locked instruction of `add`, about a tenth of its cost.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func addAlone(_ amount: Int64, _ row: Int, _ column: Int) {
         let cell = unsafe self.cell(row, column)
         let sum = unsafe cell.pointee.load(ordering: .relaxed) &+ amount

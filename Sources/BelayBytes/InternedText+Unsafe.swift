@@ -6,10 +6,11 @@ import Synchronization
 /// The bytes are never given back. Equal texts share one place, so a reload that changes nothing
 /// takes no memory.
 @safe
+@usableFromInline
 package struct InternedText: Hashable, Sendable {
     // Safe to share: the bytes are never written after `init`, and never freed.
-    private nonisolated(unsafe) let base: UnsafePointer<UInt8>
-    package let count: Int
+    @usableFromInline nonisolated(unsafe) let base: UnsafePointer<UInt8>
+    @usableFromInline package let count: Int
 
     /// The empty text.
     package static let empty = InternedText("")
@@ -35,7 +36,7 @@ package struct InternedText: Hashable, Sendable {
 
     /// The text's bytes.
     package var bytes: Span<UInt8> {
-        @_lifetime(borrow self)
+        @inlinable @_lifetime(borrow self)
         get {
             // Safe: `count` initialised bytes that are never freed.
             let span = unsafe Span(_unsafeStart: self.base, count: self.count)
@@ -50,11 +51,11 @@ package struct InternedText: Hashable, Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    package static func == (left: InternedText, right: InternedText) -> Bool {
+    @usableFromInline package static func == (left: InternedText, right: InternedText) -> Bool {
         unsafe left.base == right.base
     }
 
-    package func hash(into hasher: inout Hasher) {
+    @usableFromInline package func hash(into hasher: inout Hasher) {
         unsafe hasher.combine(UInt(bitPattern: self.base))
     }
 }
