@@ -82,8 +82,13 @@ extension Span<UInt8> {
         var index = start
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs: UInt64 = 0x8080_8080_8080_8080
-        while index &+ 8 <= self.count {
-            let word = self.word(at: index)
+        let plain = ones &* 0x61
+        let count = self.count
+        while index < count, count >= 8 {
+            // The last word may begin before `index`: those bytes are taken for plain ones.
+            let place = Swift.min(index, count &- 8)
+            let asked = UInt64.max << UInt64(8 &* (index &- place))
+            let word = self.word(at: place) & asked | plain & ~asked
             // A byte's high bit is set where the byte is below 0x20, equals one of three, or is
             // above ASCII itself. Carries may set bits above a hit, never below it, so the lowest
             // is right.
@@ -95,10 +100,10 @@ extension Span<UInt8> {
                 ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
                 | ((delete &- ones) & ~delete)
             let hits = (low | equal | word) & highs
-            if hits != 0 { return index &+ hits.trailingZeroBitCount / 8 }
-            index &+= 8
+            if hits != 0 { return place &+ hits.trailingZeroBitCount / 8 }
+            index = place &+ 8
         }
-        while index < self.count {
+        while index < count {
             let byte = self[index]
             if byte < 0x20 || byte >= 0x7F || byte == 0x22 || byte == 0x5C { return index }
             index &+= 1

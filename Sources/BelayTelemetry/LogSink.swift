@@ -50,7 +50,7 @@ package final class LogSink: Sendable {
     }
 
     /// The end of `worker`, to be made once, and then used by that worker's thread only.
-    package func log(of worker: Int, _ log: AccessLog) -> WorkerLog {
+    package func log(of worker: Int, _ log: consuming AccessLog) -> WorkerLog {
         precondition(worker >= 0 && worker < self.lanes.count, "no such worker")
         return WorkerLog(sink: self, worker: worker, log: log)
     }
@@ -105,10 +105,12 @@ package final class LogSink: Sendable {
         var isLast = false
         while !isLast {
             self.work.wait()
-            if self.wantsReopen.exchange(false, ordering: .acquiring) { writer.reopen() }
+            self.reopenIfWanted(&writer)
             isLast = self.wantsStop.load(ordering: .acquiring)
             for lane in self.lanes {
                 while lane.take(&buffer) {
+                    // Lines that were handed over after `reopen` belong into the new file.
+                    self.reopenIfWanted(&writer)
                     let lost = writer.write(buffer.bytes)
                     self.count(written: buffer.bytes.lineCount - lost, lost: lost)
                     buffer.removeAll()
@@ -116,6 +118,10 @@ package final class LogSink: Sendable {
             }
         }
         self.finished.post()
+    }
+
+    private func reopenIfWanted(_ writer: inout LineWriter) {
+        if self.wantsReopen.exchange(false, ordering: .acquiring) { writer.reopen() }
     }
 
     private func count(written: Int, lost: Int) {

@@ -150,6 +150,7 @@ struct AccessLogTests {
     }
 
     @Test func `any bytes give one line of valid JSON that says the same`() throws {
+        var log = AccessLog(format: .json, names: Samples.names, clock: Samples.clock)
         var random = RandomSource(seed: 7)
         let text = "aZ09/\"\\\n\r\t\u{0}\u{7f}\u{85}äß東🧗 "
         let characters = text.map { Array(String($0).utf8) }
@@ -162,7 +163,7 @@ struct AccessLogTests {
                     path.append(UInt8(random.below(256)))
                 }
             }
-            let text = line(Samples.exchange(), method: path, host: path, path: path)
+            let text = line(Samples.exchange(), &log, method: path, host: path, path: path)
             #expect(text.filter { $0 == "\n" }.count == 1 && text.hasSuffix("\n"))
             let object = try JSONSerialization.jsonObject(with: Data(text.utf8))
             let fields = try #require(object as? [String: Any])
@@ -206,6 +207,41 @@ struct AccessLogTests {
         log.write(record, method: empty.span, host: empty.span, path: empty.span, to: &out)
         let text = String(decoding: array(out.bytes), as: UTF8.self)
         #expect(text.contains(#""route":"a \"route\"\n","pool":"p""#))
+    }
+
+    @Test func `every rule, verdict, change, ending and server has its own words`() {
+        var log = AccessLog(format: .json, names: Samples.names, clock: Samples.clock)
+        for rule in PickRule.allCases {
+            for verdict in PersistenceVerdict.allCases {
+                for change in BindingChange.allCases {
+                    var record = Samples.exchange()
+                    record.rule = rule
+                    record.persistence = verdict
+                    record.binding = change
+                    let want = """
+                        "rule":"\(rule.name)","persistence":"\(verdict.name)",\
+                        "binding":"\(change.name)","retries":0
+                        """
+                    #expect(line(record, &log).contains(want))
+                }
+            }
+        }
+        for ending in Ending.allCases {
+            var record = Samples.exchange()
+            record.ending = ending
+            #expect(line(record).hasSuffix(",\"ending\":\"\(ending.name)\"}\n"))
+        }
+        let places: [(Int?, Int?, String)] = [
+            (0, 0, #""pool":"api","server":"10.0.0.21:9000""#),
+            (1, 0, #""pool":"shop","server":"shop1""#), (1, 1, #""pool":"shop","server":"shop2""#),
+            (1, nil, #""pool":"shop","server":null"#), (nil, nil, #""pool":null,"server":null"#),
+        ]
+        for (pool, server, want) in places {
+            var record = Samples.exchange()
+            record.pool = pool
+            record.server = server
+            #expect(line(record).contains(want))
+        }
     }
 
     @Test func `what is too long is cut, and the longest line fits`() {

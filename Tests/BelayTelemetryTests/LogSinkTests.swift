@@ -30,15 +30,17 @@ private func write(_ count: Int, tag: String, to log: inout WorkerLog, padding: 
     }
 }
 
-private let accessLog = AccessLog(format: .text, names: Samples.names, clock: Samples.clock)
+private func accessLog() -> AccessLog {
+    AccessLog(format: .text, names: Samples.names, clock: Samples.clock)
+}
 
 struct LogSinkTests {
     @Test func `every line of every worker arrives whole and in its worker's order`() throws {
         let path = temporaryPath()
         defer { try? FileManager.default.removeItem(atPath: path) }
         let sink = try LogSink(target: .file(path), workers: 2)
-        var first = sink.log(of: 0, accessLog)
-        var second = sink.log(of: 1, accessLog)
+        var first = sink.log(of: 0, accessLog())
+        var second = sink.log(of: 1, accessLog())
         for round in 0..<10 {
             write(20, tag: "a\(round)", to: &first)
             write(20, tag: "b\(round)", to: &second)
@@ -63,7 +65,7 @@ struct LogSinkTests {
         let path = temporaryPath()
         defer { try? FileManager.default.removeItem(atPath: path) }
         let sink = try LogSink(target: .file(path), workers: 1)
-        var log = sink.log(of: 0, accessLog)
+        var log = sink.log(of: 0, accessLog())
         write(1, tag: "young", to: &log)
         let ended = Samples.exchange().ended
         log.tick(now: ended + .milliseconds(899), clock: Samples.clock)
@@ -84,7 +86,7 @@ struct LogSinkTests {
         let sink = try LogSink(target: .file(path), workers: 1)
         try FileManager.default.moveItem(atPath: path, toPath: renamed)
         sink.reopen()
-        var log = sink.log(of: 0, accessLog)
+        var log = sink.log(of: 0, accessLog())
         write(3, tag: "after", to: &log)
         log.flush()
         #expect(sink.stop())
@@ -102,7 +104,7 @@ struct LogSinkTests {
         let sink = try LogSink(target: .file(path), workers: 1, tell: told.tell)
         try FileManager.default.moveItem(atPath: folder, toPath: moved)
         sink.reopen()
-        var log = sink.log(of: 0, accessLog)
+        var log = sink.log(of: 0, accessLog())
         write(2, tag: "x", to: &log)
         log.flush()
         #expect(sink.stop())
@@ -117,7 +119,7 @@ struct LogSinkTests {
     @Test func `a full disk is told once, and its lines are counted`() throws {
         let told = Told()
         let sink = try LogSink(target: .file("/dev/full"), workers: 1, tell: told.tell)
-        var log = sink.log(of: 0, accessLog)
+        var log = sink.log(of: 0, accessLog())
         for _ in 0..<3 {
             write(5, tag: "lost", to: &log)
             log.flush()
@@ -148,7 +150,7 @@ struct LogSinkTests {
             told.tell(sentence)
             failed.post()
         }
-        var log = sink.log(of: 0, accessLog)
+        var log = sink.log(of: 0, accessLog())
         write(4, tag: "lost", to: &log)
         log.flush()
         failed.wait()
@@ -173,7 +175,7 @@ struct LogSinkTests {
             began.post()
             mayGoOn.wait()
         }
-        var log = sink.log(of: 0, accessLog)
+        var log = sink.log(of: 0, accessLog())
         write(1, tag: "first", to: &log)
         log.flush()
         began.wait()

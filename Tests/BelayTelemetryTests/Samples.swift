@@ -79,6 +79,17 @@ func line(
     clock: WallClock = Samples.clock
 ) -> String {
     var log = AccessLog(format: format, names: Samples.names, clock: clock)
+    return line(record, &log, method: method, host: host, path: path)
+}
+
+/// The text of a line, by a log that is used for more than one.
+func line(
+    _ record: ExchangeRecord,
+    _ log: inout AccessLog,
+    method: [UInt8] = [],
+    host: [UInt8] = [],
+    path: [UInt8] = []
+) -> String {
     var out = ByteWriter(capacity: AccessLog.lineMax)
     log.write(record, method: method.span, host: host.span, path: path.span, to: &out)
     return String(decoding: array(out.bytes), as: UTF8.self)
