@@ -56,7 +56,7 @@ package struct BlockMemory: Sendable {
     }
 
     /// Copies bytes of elsewhere into a block.
-    func copy(_ source: borrowing Span<UInt8>, to block: BlockIndex, at offset: Int) {
+    package func copy(_ source: borrowing Span<UInt8>, to block: BlockIndex, at offset: Int) {
         let destination = unsafe self.address(block, offset..<(offset + source.count))
         unsafe source.withUnsafeBufferPointer { bytes in
             guard let start = bytes.baseAddress else { return }
@@ -83,7 +83,7 @@ package struct BufferPool: ~Copyable {
     /// The smallest number of free blocks since the last trim.
     private var leastFree: Int
 
-    init?(blockCount: Int) {
+    package init?(blockCount: Int) {
         guard let memory = BlockMemory(blockCount: blockCount) else { return nil }
         self.memory = memory
         self.free = (0..<blockCount).map { BlockIndex(blockCount - 1 - $0) }
@@ -95,7 +95,7 @@ package struct BufferPool: ~Copyable {
 
     package var used: Int { self.memory.blockCount - self.freeCount }
 
-    mutating func take() -> BlockIndex? {
+    package mutating func take() -> BlockIndex? {
         guard self.freeCount > 0 else { return nil }
         self.freeCount &-= 1
         if self.freeCount < self.leastFree { self.leastFree = self.freeCount }
@@ -103,14 +103,14 @@ package struct BufferPool: ~Copyable {
         return self.free[self.freeCount]
     }
 
-    mutating func give(_ block: BlockIndex) {
+    package mutating func give(_ block: BlockIndex) {
         precondition(self.freeCount < self.memory.blockCount, "a block was given back twice")
         self.free[self.freeCount] = block
         self.freeCount &+= 1
     }
 
     /// Gives pages back that no one has used since the last call; call it about once a second.
-    mutating func trim() {
+    package mutating func trim() {
         // Limit: 64 blocks (4 MiB) stay, so that a usual load never returns pages; at most 256
         // blocks go at once, so that the call stays below a millisecond.
         let surplus = Swift.max(0, self.leastFree - 64)

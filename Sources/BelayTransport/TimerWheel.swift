@@ -1,11 +1,11 @@
-import BelayCore
+package import BelayCore
 
 /// One deadline for each slot, in a wheel of buckets.
 ///
 /// Moving a deadline later, which every exchange does, only stores a number: the slot stays in its
 /// bucket and is put into a later one when that bucket comes up. (Varghese and Lauck: "Hashed and
 /// hierarchical timing wheels", 1987; lazily, as in Linux.)
-struct TimerWheel: ~Copyable {
+package struct TimerWheel: ~Copyable {
     // Limit: a tick is 2^24 ns, about 17 ms; 4,096 of them make 68 s, after which a slot is only
     // looked at again. No time-out of Belay needs to be finer.
     private static let tickShift: Int64 = 24
@@ -22,7 +22,7 @@ struct TimerWheel: ~Copyable {
     private var occupied: [UInt64]
     private var currentTick: Int64
 
-    init(slots: Int, now: Instant) {
+    package init(slots: Int, now: Instant) {
         self.deadlines = Array(repeating: .max, count: slots)
         self.next = Array(repeating: Self.none, count: slots)
         self.previous = Array(repeating: Self.none, count: slots)
@@ -32,11 +32,11 @@ struct TimerWheel: ~Copyable {
         self.currentTick = now.nanoseconds >> Self.tickShift
     }
 
-    func deadline(_ slot: Int) -> Instant { Instant(nanoseconds: self.deadlines[slot]) }
+    package func deadline(_ slot: Int) -> Instant { Instant(nanoseconds: self.deadlines[slot]) }
 
     /// Sets the slot's deadline; `distantFuture` takes it out.
     @inline(__always)
-    mutating func set(_ slot: Int, _ deadline: Instant) {
+    package mutating func set(_ slot: Int, _ deadline: Instant) {
         let earlier = deadline.nanoseconds < self.deadlines[slot]
         self.deadlines[slot] = deadline.nanoseconds
         // Later than before: the bucket comes up too early, and the slot moves on then.
@@ -44,7 +44,7 @@ struct TimerWheel: ~Copyable {
         self.place(slot)
     }
 
-    mutating func remove(_ slot: Int) {
+    package mutating func remove(_ slot: Int) {
         self.unlink(slot)
         self.deadlines[slot] = .max
     }
@@ -78,7 +78,7 @@ struct TimerWheel: ~Copyable {
     }
 
     /// A slot whose deadline has passed, taken out of the wheel; nil when there is none left.
-    mutating func popExpired(now: Instant) -> Int? {
+    package mutating func popExpired(now: Instant) -> Int? {
         let nowTick = now.nanoseconds >> Self.tickShift
         while self.currentTick <= nowTick {
             let bucket = Int(self.currentTick & Int64(Self.bucketCount &- 1))
@@ -99,7 +99,7 @@ struct TimerWheel: ~Copyable {
     }
 
     /// When the wheel must be looked at next; nil when it is empty.
-    func nextWake() -> Instant? {
+    package func nextWake() -> Instant? {
         let limit = self.currentTick &+ Int64(Self.bucketCount)
         let tick = self.nextOccupied(from: self.currentTick &+ 1, limit: limit)
         guard tick < limit else { return nil }
