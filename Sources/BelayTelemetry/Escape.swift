@@ -76,32 +76,36 @@ extension ByteWriter {
 
 private func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 | value : 0x57 &+ value }
 
+private let ones: UInt64 = 0x0101_0101_0101_0101
+
+/// The high bit of each of the word's bytes that is below 0x20, one of `"`, `\`, DEL, or above
+/// ASCII. Bits above the lowest hit mean nothing: a subtraction may have borrowed from there.
+@inline(__always)
+private func escapes(in word: UInt64) -> UInt64 {
+    let low = word &- ones &* 0x20
+    let quote = (word ^ ones &* 0x22) &- ones
+    let backslash = (word ^ ones &* 0x5C) &- ones
+    let delete = (word ^ ones &* 0x7F) &- ones
+    return (low | quote | backslash | delete | word) & (ones &* 0x80)
+}
+
 extension Span<UInt8> {
     /// The first place from `start` on that is not printable ASCII, or is `"` or `\`.
     fileprivate func plainEnd(from start: Int) -> Int {
         var index = start
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        let plain = ones &* 0x61
         let count = self.count
-        while index < count, count >= 8 {
-            // The last word may begin before `index`: those bytes are taken for plain ones.
-            let place = Swift.min(index, count &- 8)
-            let asked = UInt64.max << UInt64(8 &* (index &- place))
-            let word = self.word(at: place) & asked | plain & ~asked
-            // A byte's high bit is set where the byte is below 0x20, equals one of three, or is
-            // above ASCII itself. Carries may set bits above a hit, never below it, so the lowest
-            // is right.
-            let low = (word &- ones &* 0x20) & ~word
-            let quote = word ^ (ones &* 0x22)
-            let backslash = word ^ (ones &* 0x5C)
-            let delete = word ^ (ones &* 0x7F)
-            let equal =
-                ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
-                | ((delete &- ones) & ~delete)
-            let hits = (low | equal | word) & highs
-            if hits != 0 { return place &+ hits.trailingZeroBitCount / 8 }
-            index = place &+ 8
+        while index &+ 8 <= count {
+            let hits = escapes(in: self.word(at: index))
+            if hits != 0 { return index &+ hits.trailingZeroBitCount / 8 }
+            index &+= 8
+        }
+        if index < count, count >= 8 {
+            // The rest in one word, whose first bytes were looked at: they are taken for plain.
+            let place = count &- 8
+            let asked = UInt64.max << UInt64(truncatingIfNeeded: 8 &* (index &- place))
+            let word = self.word(at: place) & asked | ones &* 0x61 & ~asked
+            let hits = escapes(in: word)
+            return hits == 0 ? count : place &+ hits.trailingZeroBitCount / 8
         }
         while index < count {
             let byte = self[index]
