@@ -1,8 +1,8 @@
 import BelayCore
 
-/// Which Host a request may name. A web page of a stranger can make a browser on this machine send
-/// requests here under the stranger's host name (DNS rebinding), and read the answers; it can't make
-/// the browser send an address of ours.
+/// Which Host a request may name. A stranger's web page can make a browser on this machine send
+/// requests here under the stranger's host name (DNS rebinding), and read the answers; it can't
+/// make the browser send an address of ours.
 ///
 /// The port doesn't matter: through a tunnel of ssh it is another one.
 struct HostRule: Sendable {
