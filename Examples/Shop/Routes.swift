@@ -14,7 +14,10 @@ struct Routes: Sendable {
         router.get("/") { request, _ in self.page(self.visit(request), for: request) }
         router.get("/api/state") { request, _ in self.state(self.visit(request)) }
         router.get("/healthz") { _, _ in text("ok\n") }
-        router.get("/whoami") { _, _ in text("\(self.shop)\n") }
+        router.get("/whoami") { _, _ in
+            self.memory.countAnswer()
+            return text("\(self.shop)\n")
+        }
         router.post("/cart/add") { request, _ in
             try await self.change(request) { cart, product in cart.add(product) }
         }

@@ -112,6 +112,11 @@ package final class ShopMemory: Sendable {
         self.state = Mutex(State(visits: Visits(countMax: visitorsMax)))
     }
 
+    /// An answer to somebody who is not remembered.
+    package func countAnswer() {
+        self.state.withLock { $0.answers += 1 }
+    }
+
     /// The process is about to end, and answers nobody any more.
     package var isDying: Bool { self.state.withLock(\.isDying) }
 
