@@ -1,7 +1,8 @@
 /// Hashes for balancing: fixed for ever, the same on every machine, so that several Belays agree.
 /// They do not resist an adversary who picks the keys; what must, uses `BelayCrypto`.
 package enum StableHash {
-    /// The finalizer of MurmurHash3 (Appleby): every bit of the input moves every bit of the output.
+    /// The finalizer of MurmurHash3 (Appleby): every bit of the input moves every bit of the
+    /// output.
     @inline(__always)
     package static func mix(_ value: UInt64) -> UInt64 {
         var mixed = value

@@ -2,6 +2,7 @@ import BelayTransport
 import Foundation
 
 /// What the threads of a start tell the one that waits for them.
+// tidy: allow UNSAFE because a thread waits here, and Mutex has no condition to wait for
 final class StartOutcome: @unchecked Sendable {
     // Safe to share: everything below is touched under the condition's lock only.
     private let condition = NSCondition()

@@ -51,8 +51,9 @@ extension Declaration {
             \.trustedProxies,
             .list(of: Scalar.network.form, from: { Network(.anyV4) }, max: 1024),
             doc: """
-                The proxies in front of Belay. What `X-Forwarded-*` and `Forwarded` say is believed \
-                when it comes from one of these, and replaced when it comes from anyone else.
+                The proxies in front of Belay. What `X-Forwarded-*` and `Forwarded` say is \
+                believed when it comes from one of these, and replaced when it comes from anyone \
+                else.
                 """
         ),
         Field(

@@ -47,6 +47,7 @@ package struct SignalSource: Sendable {
             UInt32(BELAY_READABLE),
             2
         )
+        // Safe: the call writes at most the two events of `ready`, and keeps no pointer to it.
         let found = unsafe belay_epoll_wait(epoll, &ready, 2, milliseconds)
         guard found > 0 else { return nil }
         switch belay_signalfd_next(self.descriptor.number) {

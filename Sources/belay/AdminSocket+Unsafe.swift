@@ -1,6 +1,8 @@
 import BelayCore
 import Glibc
 
+// tidy: allow UNSAFE because one question over a blocking socket has no place among the workers
+
 /// One question over a socket that blocks: for a command that has nothing else to do.
 enum AdminSocket {
     // Limit: 10,000 candidates take about 2 MiB.

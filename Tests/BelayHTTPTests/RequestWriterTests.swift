@@ -276,7 +276,8 @@ struct WhoAskedTests {
             written.dropFirst(2) == [
                 "X-Forwarded-Proto: http", "X-Forwarded-Host: outside", "A: 1",
                 "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, 10.0.0.1",
-                "Forwarded: for=1.1.1.1;proto=http, for=\"[::2]\", for=10.0.0.1;host=shop;proto=https",
+                "Forwarded: for=1.1.1.1;proto=http, for=\"[::2]\", "
+                    + "for=10.0.0.1;host=shop;proto=https",
             ]
         )
     }

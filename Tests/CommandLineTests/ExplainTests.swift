@@ -113,7 +113,8 @@ import belay
             ("HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\n{}trailing", "{}"),
             ("HTTP/1.1 200 OK\r\n\r\n{}", "{}"),
             (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + "1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n",
                 "{}"
             ),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ""),

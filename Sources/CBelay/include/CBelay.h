@@ -1,5 +1,6 @@
 // The system calls that Swift cannot name: GNU extensions, macros, variadic functions.
-// No logic: each function is one call with its flags. Results are those of the call, errors in errno.
+// No logic: each function is one call with its flags. Results are those of the call, errors in
+// errno.
 #ifndef CBELAY_H
 #define CBELAY_H
 
