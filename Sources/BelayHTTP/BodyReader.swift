@@ -21,7 +21,7 @@ package enum BodyPiece: Equatable, Sendable {
 /// again until it says `needsMore` or `end`. The reader counts a piece as consumed when it returns
 /// it: to get less, pass a shorter span. A line of framing (a chunk's size, a trailer field) is
 /// taken whole or not at all; how long an incomplete one may grow in the buffer is limited (a size
-/// with its extensions to 274 bytes, trailers to `trailerMax`), so a buffer of 1 KiB more than
+/// with its extensions to 276 bytes, trailers to `trailerMax`), so a buffer of 1 KiB more than
 /// `trailerMax` always goes on. After an error the reader must not be asked again.
 package struct BodyReader: Sendable {
     /// Limit: extension bytes of one chunk.
