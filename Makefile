@@ -33,6 +33,7 @@ test: setup-test lint build-tests generated limits fuzz-short ## Builds and runs
 
 .PHONY: build
 build: setup ## Builds `belay` and the demo shop in release mode.
+	@echo "build: in release mode; the first time takes some minutes"
 	$(SWIFT_BUILD)
 
 .PHONY: setup
@@ -80,6 +81,7 @@ setup-bench:
 	@Tools/setup run bench
 
 build-tests: setup-test
+	@echo "build: in release mode, with the tests; the first time takes some minutes"
 	$(SWIFT_BUILD) --build-tests
 
 generated: build-tests
