@@ -15,6 +15,9 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None)
 
+# The children's niceness: the same for proxies, servers and load.
+niceness = 0
+
 _living: list[subprocess.Popen] = []
 
 
@@ -35,6 +38,11 @@ def start(command: list, core: int | None = None, **options) -> subprocess.Popen
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if core is not None:
             os.sched_setaffinity(0, {core})
+        if niceness:
+            os.setpriority(os.PRIO_PROCESS, 0, niceness)
+            # Where the kernel groups by session (autogroup), only the group's counts.
+            if os.path.exists("/proc/self/autogroup"):
+                pathlib.Path("/proc/self/autogroup").write_text(str(niceness))
 
     child = subprocess.Popen(
         [str(word) for word in command],
