@@ -4,21 +4,23 @@
 /// A place is taken with `insert` and given back with `remove`; its generation grows each time, so
 /// that an old name can be told from a new one. Access to a free place is a broken promise.
 @safe
+@usableFromInline
 package struct Slab<Element: ~Copyable>: ~Copyable {
-    private let elements: UnsafeMutablePointer<Element>
-    private let places: UnsafeMutablePointer<Place>
+    @usableFromInline let elements: UnsafeMutablePointer<Element>
+    @usableFromInline let places: UnsafeMutablePointer<Place>
     package let capacity: Int
     /// Places in use.
     package private(set) var count = 0
     /// Places below this one have been used at least once.
-    private var touched = 0
+    @usableFromInline var touched = 0
     private var firstFree: Int32 = -1
 
-    private struct Place {
-        var generation: UInt32
+    @usableFromInline
+    struct Place {
+        @usableFromInline var generation: UInt32
         /// The next free place, or -1; meaningless while in use.
-        var nextFree: Int32
-        var isUsed: Bool
+        @usableFromInline var nextFree: Int32
+        @usableFromInline var isUsed: Bool
     }
 
     package init(capacity: Int) {
@@ -71,14 +73,14 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
         self.count &-= 1
     }
 
-    @inline(__always)
+    @inlinable
     package func isUsed(_ index: Int) -> Bool {
         // Safe: the index is compared with the touched part first.
         index >= 0 && index < self.touched && (unsafe self.places[index].isUsed)
     }
 
     /// Which use of the place this is.
-    @inline(__always)
+    @inlinable
     package func generation(_ index: Int) -> UInt32 {
         precondition(index >= 0 && index < self.touched, "no such place")
         // Safe: checked above.
@@ -86,12 +88,21 @@ package struct Slab<Element: ~Copyable>: ~Copyable {
     }
 
     /// Whether the place is in use, and in the same use as when `generation` was asked.
-    @inline(__always)
+    @inlinable
     package func isCurrent(_ index: Int, _ generation: UInt32) -> Bool {
         self.isUsed(index) && self.generation(index) == generation
     }
 
-    @inline(__always)
+    /// Where the element lies; for the subscripts of types that wrap a slab. Use it at once.
+    @inlinable
+    @unsafe
+    package func address(of index: Int) -> UnsafePointer<Element> {
+        precondition(self.isUsed(index), "a free place was read")
+        // Safe: in use, so initialised.
+        return unsafe UnsafePointer(self.elements + index)
+    }
+
+    @inlinable
     package subscript(_ index: Int) -> Element {
         unsafeAddress {
             precondition(self.isUsed(index), "a free place was read")

@@ -18,6 +18,7 @@ package enum Method: UInt8, Sendable, CaseIterable {
 }
 
 /// The fields that Belay reads, drops or writes; any other is `other` and passes through.
+@usableFromInline
 package enum FieldName: UInt8, Sendable, CaseIterable {
     case other
     // Framing and the connection (RFC 9112, RFC 9110 §7.6).
@@ -32,16 +33,18 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
 }
 
 /// One field line of a head that was parsed: where its name and value lie in the head's bytes.
+@usableFromInline
 package struct FieldLine: Sendable {
-    private var nameStart: UInt16
-    private var nameEnd: UInt16
-    private var valueStart: UInt16
-    private var valueEnd: UInt16
-    package var id: FieldName
+    @usableFromInline var nameStart: UInt16
+    @usableFromInline var nameEnd: UInt16
+    @usableFromInline var valueStart: UInt16
+    @usableFromInline var valueEnd: UInt16
+    @usableFromInline package var id: FieldName
     /// A Connection field of the same head names it, so it ends here (RFC 9110 §7.6.1).
-    package var isNominated: Bool
+    @usableFromInline package var isNominated: Bool
 
     /// Offsets below 65,536: a head is at most 48 KiB.
+    @inlinable
     package init(name: Range<Int>, value: Range<Int>, id: FieldName) {
         self.nameStart = UInt16(truncatingIfNeeded: name.lowerBound)
         self.nameEnd = UInt16(truncatingIfNeeded: name.upperBound)
@@ -51,16 +54,17 @@ package struct FieldLine: Sendable {
         self.isNominated = false
     }
 
-    package var name: Range<Int> { Int(self.nameStart)..<Int(self.nameEnd) }
+    @inlinable package var name: Range<Int> { Int(self.nameStart)..<Int(self.nameEnd) }
     /// Without the white space around it.
-    package var value: Range<Int> { Int(self.valueStart)..<Int(self.valueEnd) }
+    @inlinable package var value: Range<Int> { Int(self.valueStart)..<Int(self.valueEnd) }
 }
 
 /// The field lines of one head, in order, in memory that is taken once: a worker has one list and
 /// parses every head into it.
+@usableFromInline
 package struct FieldList: ~Copyable {
-    private var lines: [FieldLine]
-    package private(set) var count = 0
+    @usableFromInline var lines: [FieldLine]
+    @usableFromInline package internal(set) var count = 0
 
     package init(capacity: Int) {
         let nothing = FieldLine(name: 0..<0, value: 0..<0, id: .other)
@@ -69,10 +73,10 @@ package struct FieldList: ~Copyable {
 
     package var capacity: Int { self.lines.count }
 
-    package mutating func removeAll() { self.count = 0 }
+    @inlinable package mutating func removeAll() { self.count = 0 }
 
     /// False when the list is full.
-    @inline(__always)
+    @inlinable
     package mutating func append(_ line: FieldLine) -> Bool {
         guard self.count < self.lines.count else { return false }
         self.lines[self.count] = line
@@ -80,7 +84,7 @@ package struct FieldList: ~Copyable {
         return true
     }
 
-    @inline(__always)
+    @inlinable
     package subscript(_ index: Int) -> FieldLine {
         get {
             precondition(index < self.count, "no such field line")

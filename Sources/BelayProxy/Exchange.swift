@@ -9,44 +9,64 @@ import BelayTransport
 /// One request and its response, on whichever connections they travel. Lives in a slot of the
 /// worker's slab from the request's head to the response's last byte.
 struct Exchange {
-    struct State: OptionSet {
+    /// A set of the facts below, joined by `|`. No `OptionSet`: its literals of several members make
+    /// an array where the optimizer does not look through them.
+    struct State {
         let rawValue: UInt32
 
+        static func | (left: State, right: State) -> State {
+            State(rawValue: left.rawValue | right.rawValue)
+        }
+
+        /// Whether all of `others` hold.
+        func contains(_ others: State) -> Bool {
+            self.rawValue & others.rawValue == others.rawValue
+        }
+
+        /// Whether any of `others` holds.
+        func hasAny(of others: State) -> Bool { self.rawValue & others.rawValue != 0 }
+
+        mutating func insert(_ others: State) { self = self | others }
+
+        mutating func remove(_ others: State) {
+            self = State(rawValue: self.rawValue & ~others.rawValue)
+        }
+
         /// The request's head has been given to the server's connection.
-        static let requestStarted = State(rawValue: 1 << 0)
+        static var requestStarted: State { State(rawValue: 1 << 0) }
         /// All of the request has been given to it.
-        static let requestDone = State(rawValue: 1 << 1)
+        static var requestDone: State { State(rawValue: 1 << 1) }
         /// The server takes no more of the request, but may still answer.
-        static let requestRefused = State(rawValue: 1 << 2)
+        static var requestRefused: State { State(rawValue: 1 << 2) }
         /// Part of the body has left the client's block: the request can't be sent again.
-        static let bodyLetGo = State(rawValue: 1 << 3)
+        static var bodyLetGo: State { State(rawValue: 1 << 3) }
         /// The response's head has been given to the client's connection: from here on the
         /// exchange can only end well or be cut.
-        static let responseStarted = State(rawValue: 1 << 4)
-        static let responseDone = State(rawValue: 1 << 5)
+        static var responseStarted: State { State(rawValue: 1 << 4) }
+        static var responseDone: State { State(rawValue: 1 << 5) }
         /// The client's connection ends with this exchange.
-        static let closesClient = State(rawValue: 1 << 7)
+        static var closesClient: State { State(rawValue: 1 << 7) }
         /// The server's connection can carry another exchange after this one.
-        static let serverStays = State(rawValue: 1 << 8)
+        static var serverStays: State { State(rawValue: 1 << 8) }
         /// The last chunk's size line has been written, trailers may follow.
-        static let requestTail = State(rawValue: 1 << 11)
-        static let responseTail = State(rawValue: 1 << 12)
+        static var requestTail: State { State(rawValue: 1 << 11) }
+        static var responseTail: State { State(rawValue: 1 << 12) }
         /// Both sides speak what they like.
-        static let isTunnel = State(rawValue: 1 << 13)
+        static var isTunnel: State { State(rawValue: 1 << 13) }
         /// The server's connection had carried an exchange before.
-        static let isReused = State(rawValue: 1 << 14)
+        static var isReused: State { State(rawValue: 1 << 14) }
         /// A stale connection was already excused once.
-        static let excused = State(rawValue: 1 << 15)
+        static var excused: State { State(rawValue: 1 << 15) }
         /// `request` was parsed (a refused head was not).
-        static let hasRequest = State(rawValue: 1 << 16)
+        static var hasRequest: State { State(rawValue: 1 << 16) }
         /// Counted among the server's open requests.
-        static let isOpenAtServer = State(rawValue: 1 << 17)
-        static let hasAuthorization = State(rawValue: 1 << 18)
+        static var isOpenAtServer: State { State(rawValue: 1 << 17) }
+        static var hasAuthorization: State { State(rawValue: 1 << 18) }
         /// The client came over TLS.
-        static let isOverTLS = State(rawValue: 1 << 19)
+        static var isOverTLS: State { State(rawValue: 1 << 19) }
     }
 
-    var state: State = []
+    var state = State(rawValue: 0)
     var record: ExchangeRecord
     var request = RequestHead()
     /// Slots of the engine; -1: none.

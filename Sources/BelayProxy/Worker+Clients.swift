@@ -100,7 +100,7 @@ extension Worker {
             Int(self.exchanges[exchange].client) == slot,
             self.engine[slot].state.contains(.peerClosed),
             self.exchanges[exchange].state.contains(.requestDone),
-            self.exchanges[exchange].state.isDisjoint(with: [.isTunnel, .responseDone])
+            !self.exchanges[exchange].state.hasAny(of: .isTunnel | .responseDone)
         else { return }
         self.cut(exchange, .clientLeft)
     }

@@ -208,7 +208,7 @@ extension Worker {
             let server = self.exchanges[exchange].record.server
         else { return }
         let state = self.exchanges[exchange].state
-        let isHeld = state.isDisjoint(with: .bodyLetGo)
+        let isHeld = !state.hasAny(of: .bodyLetGo)
         let isIdempotent = self.exchanges[exchange].request.method.isIdempotent
         self.leaveServer(exchange)
         // A server may close a connection that was idle just as a request is on its way: no
@@ -216,7 +216,7 @@ extension Worker {
         if failure == .idleConnectionClosed, !state.contains(.excused), isHeld, isIdempotent,
             self.pools[pool].requestOpened(server)
         {
-            self.exchanges[exchange].state.formUnion([.excused, .isOpenAtServer])
+            self.exchanges[exchange].state.insert(.excused | .isOpenAtServer)
             self.rewindRequest(exchange)
             self.connect(exchange, pool, server)
             return
@@ -287,9 +287,9 @@ extension Worker {
             trailerMax: Swift.min(self.limits.headSize, 8 * 1024)
         )
         self.exchanges[exchange].responseScanner = HeadScanner()
-        self.exchanges[exchange].state.subtract([
-            .requestStarted, .requestDone, .requestRefused, .requestTail, .isReused,
-        ])
+        self.exchanges[exchange].state.remove(
+            .requestStarted | .requestDone | .requestRefused | .requestTail | .isReused
+        )
         self.givePipes(exchange)
     }
 
@@ -356,7 +356,7 @@ extension Worker {
         self.exchanges[exchange].record.status = answer.status
         self.exchanges[exchange].record.isOwnAnswer = true
         self.exchanges[exchange].record.bytesToClient &+= UInt64(self.composed.count)
-        self.exchanges[exchange].state.formUnion([.responseStarted, .responseDone])
+        self.exchanges[exchange].state.insert(.responseStarted | .responseDone)
         if isWhole { self.skipBody(exchange) }
         guard self.engine.send(slot, self.composed) else {
             self.cut(exchange, .clientLeft)
@@ -413,7 +413,7 @@ extension Worker {
         case .none: return true
         case .length(let length):
             // Only what lies in the block is known to be there.
-            guard self.exchanges[exchange].state.isDisjoint(with: .bodyLetGo) else { return false }
+            guard !self.exchanges[exchange].state.hasAny(of: .bodyLetGo) else { return false }
             let slot = Int(self.exchanges[exchange].client)
             let head = self.exchanges[exchange].headStart + self.exchanges[exchange].request.length
             return UInt64(Swift.max(0, self.engine[slot].inputEnd - head)) >= length
@@ -475,7 +475,7 @@ extension Worker {
     }
 
     private mutating func writeLog(_ exchange: Int) {
-        guard self.log != nil else { return }
+        guard self.logs.count > 0 else { return }
         let slot = Int(self.exchanges[exchange].client)
         let block = self.engine[slot].inputBlock
         let memory = self.engine.memory
@@ -487,7 +487,7 @@ extension Worker {
             hasHead ? start..<(start + request.length) : 0..<0
         )
         let record = self.exchanges[exchange].record
-        self.log?.write(
+        self.logs[0].write(
             record,
             method: head.extracting(request.methodBytes),
             host: head.extracting(request.authority),

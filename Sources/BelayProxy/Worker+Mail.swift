@@ -80,6 +80,6 @@ extension Worker {
             }
         }
         self.engine.closeListeners()
-        self.log?.flush()
+        if self.logs.count > 0 { self.logs[0].flush() }
     }
 }

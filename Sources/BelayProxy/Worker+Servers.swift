@@ -92,7 +92,7 @@ extension Worker {
     /// A server closed an idle connection, or sent what nobody asked for.
     mutating func idleServerChanged(_ slot: Int) {
         let state = self.engine[slot].state
-        guard !state.isDisjoint(with: [.readable, .peerClosed, .failed]) else { return }
+        guard state.hasAny(of: .disturbed) else { return }
         self.removeIdle(slot)
         self.closeServer(slot)
     }
@@ -169,7 +169,7 @@ extension Worker {
                 state.contains(.serverStays) && state.contains(.requestDone)
                 && !state.contains(.requestRefused) && !self.engine[slot].hasInput
                 && !self.engine[slot].hasOutput
-                && self.engine[slot].state.isDisjoint(with: [.readable, .peerClosed, .failed])
+                && !self.engine[slot].state.hasAny(of: .disturbed)
             if isClean { self.keepIdle(slot) } else { self.closeServer(slot) }
         }
         self.closeAtServer(exchange)
@@ -450,11 +450,11 @@ extension Worker {
     /// From here on both sides speak what they agreed on (RFC 9110 §7.8).
     private mutating func openTunnel(_ exchange: Int) {
         self.exchanges[exchange].record.status = 101
-        self.exchanges[exchange].state.formUnion([.isTunnel, .closesClient])
+        self.exchanges[exchange].state.insert(.isTunnel | .closesClient)
         self.exchanges[exchange].requestReader = BodyReader(.untilClose, trailerMax: 0)
         self.exchanges[exchange].responseReader = BodyReader(.untilClose, trailerMax: 0)
         self.exchanges[exchange].responseChunked = false
-        self.exchanges[exchange].state.subtract([.requestDone, .requestTail])
+        self.exchanges[exchange].state.remove(.requestDone | .requestTail)
         self.metrics.count(.tunnelsOpened)
         if let pool = self.exchanges[exchange].record.pool,
             let server = self.exchanges[exchange].record.server

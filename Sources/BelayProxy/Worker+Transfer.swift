@@ -46,7 +46,7 @@ extension Worker {
 
     mutating func pumpRequest(_ exchange: Int) {
         let state = self.exchanges[exchange].state
-        guard state.isDisjoint(with: [.requestDone, .requestRefused]) else { return }
+        guard !state.hasAny(of: .requestDone | .requestRefused) else { return }
         let server = Int(self.exchanges[exchange].server)
         guard !self.engine[server].hasOutput else { return }
         self.composed.removeAll()

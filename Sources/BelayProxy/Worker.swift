@@ -9,7 +9,7 @@
 // Decisions are taken in the rooms below (BelayPersistence, BelayBalancing); here they are obeyed.
 
 import BelayBalancing
-import BelayBytes
+package import BelayBytes
 import BelayCore
 import BelayHTTP
 import BelayPersistence
@@ -41,7 +41,8 @@ package struct Worker: ~Copyable {
     /// The exchange whose request's lines `fields` holds, or -1.
     var fieldsOf = -1
     var composed: ByteWriter
-    var log: WorkerLog?
+    /// One, or none where the access log is off. In a slab, so that it is written in place.
+    var logs: Slab<WorkerLog>
     var random: RandomSource
     /// The wall clock, and its text for Date, as of the last second.
     var wallNanoseconds: Int64 = 0
@@ -72,7 +73,7 @@ package struct Worker: ~Copyable {
         mailbox: Mailbox,
         shared: SharedState,
         metrics: WorkerMetrics,
-        log: consuming WorkerLog?,
+        logs: consuming Slab<WorkerLog>,
         seed: UInt64
     ) throws {
         var pools = Slab<PoolState>(capacity: Swift.max(1, plan.pools.count))
@@ -100,7 +101,7 @@ package struct Worker: ~Copyable {
         self.roles = Slab(capacity: engine.connectionsMax)
         self.fields = FieldList(capacity: plan.limits.headerCount)
         self.composed = ByteWriter(capacity: BlockMemory.blockSize)
-        self.log = log
+        self.logs = logs
         self.random = RandomSource(seed: seed)
         self.wallReadAt = engine.now
         self.nextTick = engine.now
@@ -171,7 +172,7 @@ package struct Worker: ~Copyable {
         if self.date.time != before {
             self.engine.tick()
             let clock = WallClock(unixNanoseconds: self.wallNanoseconds, at: self.wallReadAt)
-            self.log?.tick(now: self.engine.now, clock: clock)
+            if self.logs.count > 0 { self.logs[0].tick(now: self.engine.now, clock: clock) }
             self.metrics.set(.bufferBlocksInUse, self.engine.blocksUsed)
             self.metrics.set(.idleServerConnections, self.idleConnections)
         }

@@ -179,11 +179,11 @@ final class RunningProcess: Sendable {
                 unixNanoseconds: SystemClock.unixNanoseconds(),
                 at: engine.now
             )
-            var log: WorkerLog?
-            switch self.settings.log.access {
-            case .off: break
-            case .json: log = self.log(index, .json, clock)
-            case .text: log = self.log(index, .text, clock)
+            var logs = Slab<WorkerLog>(capacity: 1)
+            if let sink = self.sink {
+                let format: LogFormat = self.settings.log.access == .json ? .json : .text
+                let log = AccessLog(format: format, names: self.names, clock: clock)
+                _ = logs.insert(sink.log(of: index, log))
             }
             var worker = try Worker(
                 index: index,
@@ -193,7 +193,7 @@ final class RunningProcess: Sendable {
                 mailbox: self.mailboxes[index],
                 shared: self.shared,
                 metrics: self.store.workers[index],
-                log: log,
+                logs: logs,
                 seed: UInt64.random(in: .min ... .max)
             )
             self.outcome.workerStarted()
@@ -202,10 +202,6 @@ final class RunningProcess: Sendable {
         } catch {
             self.outcome.workerFailed("worker \(index) could not start: \(error)")
         }
-    }
-
-    private func log(_ index: Int, _ format: LogFormat, _ clock: WallClock) -> WorkerLog? {
-        self.sink?.log(of: index, AccessLog(format: format, names: self.names, clock: clock))
     }
 
     /// An engine with as many blocks as the system has address space for.

@@ -1,16 +1,17 @@
-package import BelayCore
+public import BelayCore
 
 /// What happened to one exchange, and why: written by the proxy while it happens, read by the
 /// access log and the metrics when it has ended. Numbers only, 160 bytes at most, so it lives in
 /// the exchange's slot. Method, host and path lie in the request's buffer and are handed to the
 /// log beside it.
+@usableFromInline
 package struct ExchangeRecord: Sendable {
     /// The first byte of the request was there.
     package var started: Instant
-    private var headReceivedAt = Moment()
-    private var connectStartedAt = Moment()
-    private var connectDoneAt = Moment()
-    private var firstByteAt = Moment()
+    @usableFromInline var headReceivedAt = Moment()
+    @usableFromInline var connectStartedAt = Moment()
+    @usableFromInline var connectDoneAt = Moment()
+    @usableFromInline var firstByteAt = Moment()
     /// The last byte of the answer was sent, or the exchange was given up.
     package var ended: Instant
     package var client: SocketAddress
@@ -22,12 +23,12 @@ package struct ExchangeRecord: Sendable {
     package var bytesFromServer: UInt64 = 0
     /// Bytes of the request as sent to servers, of every attempt.
     package var bytesToServer: UInt64 = 0
-    private var routeIndex: Int32 = -1
-    private var poolIndex: Int32 = -1
-    private var serverIndex: Int32 = -1
+    @usableFromInline var routeIndex: Int32 = -1
+    @usableFromInline var poolIndex: Int32 = -1
+    @usableFromInline var serverIndex: Int32 = -1
     /// What the client got; 0 when it got nothing.
     package var status: UInt16 = 0
-    private var refusalIndex: Int16 = -1
+    @usableFromInline var refusalIndex: Int16 = -1
     package var rule: PickRule = .none
     package var persistence: PersistenceVerdict = .off
     package var binding: BindingChange = .none
@@ -46,50 +47,50 @@ package struct ExchangeRecord: Sendable {
     }
 
     /// The request's head was whole.
-    package var headReceived: Instant? {
+    @inlinable package var headReceived: Instant? {
         get { self.headReceivedAt.instant }
         set { self.headReceivedAt.instant = newValue }
     }
 
     /// The last attempt began to connect; nil when it found an open connection, or none was made.
-    package var connectStarted: Instant? {
+    @inlinable package var connectStarted: Instant? {
         get { self.connectStartedAt.instant }
         set { self.connectStartedAt.instant = newValue }
     }
 
     /// The server accepted.
-    package var connectDone: Instant? {
+    @inlinable package var connectDone: Instant? {
         get { self.connectDoneAt.instant }
         set { self.connectDoneAt.instant = newValue }
     }
 
     /// The first byte of the server's answer was there.
-    package var firstByte: Instant? {
+    @inlinable package var firstByte: Instant? {
         get { self.firstByteAt.instant }
         set { self.firstByteAt.instant = newValue }
     }
 
     /// Index of the route; nil when none matches or the request was refused before.
-    package var route: Int? {
+    @inlinable package var route: Int? {
         get { self.routeIndex < 0 ? nil : Int(self.routeIndex) }
         set { self.routeIndex = newValue.map(Int32.init) ?? -1 }
     }
 
     /// Index of the server pool.
-    package var pool: Int? {
+    @inlinable package var pool: Int? {
         get { self.poolIndex < 0 ? nil : Int(self.poolIndex) }
         set { self.poolIndex = newValue.map(Int32.init) ?? -1 }
     }
 
     /// Index within the pool of the server that was tried last.
-    package var server: Int? {
+    @inlinable package var server: Int? {
         get { self.serverIndex < 0 ? nil : Int(self.serverIndex) }
         set { self.serverIndex = newValue.map(Int32.init) ?? -1 }
     }
 
     /// Raw value of the error for which a message was refused: the request when the ending is
     /// `requestRefused`, else the server's answer.
-    package var refusal: UInt8? {
+    @inlinable package var refusal: UInt8? {
         get { self.refusalIndex < 0 ? nil : UInt8(truncatingIfNeeded: self.refusalIndex) }
         set { self.refusalIndex = newValue.map(Int16.init) ?? -1 }
     }
@@ -111,10 +112,11 @@ package struct ExchangeRecord: Sendable {
 }
 
 /// An instant or none, in one word.
-private struct Moment: Sendable {
-    private var raw = Int64.min
+@usableFromInline
+struct Moment: Sendable {
+    @usableFromInline var raw = Int64.min
 
-    var instant: Instant? {
+    @inlinable var instant: Instant? {
         get { self.raw == .min ? nil : Instant(nanoseconds: self.raw) }
         set { self.raw = newValue.map(\.nanoseconds) ?? .min }
     }

@@ -1,21 +1,23 @@
 import BelayBytes
-private import CBelay
+internal import CBelay
 
 /// The name of a block of a `BufferPool`.
+@usableFromInline
 package typealias BlockIndex = Int32
 
 /// Blocks of 64 KiB for bytes on their way, in one mapping that is touched only as far as it is
 /// used. A copy is another name for the same memory; who may use a block is told by the indices
 /// that `Engine` hands out, one owner at a time.
 @safe
+@usableFromInline
 package struct BlockMemory: Sendable {
     // Limit: a block holds the largest head (48 KiB) and what Belay adds to it, and a whole answer
     // of 64 KiB with its head.
-    package static let blockSize = 68 * 1024
+    @inlinable package static var blockSize: Int { 68 * 1024 }
 
     // Safe to share within one worker: the mapping lives as long as the process.
-    private nonisolated(unsafe) let base: UnsafeMutablePointer<UInt8>
-    package let blockCount: Int
+    @usableFromInline nonisolated(unsafe) let base: UnsafeMutablePointer<UInt8>
+    @usableFromInline package let blockCount: Int
 
     /// Nil when the system refuses the address space.
     init?(blockCount: Int) {
@@ -24,7 +26,7 @@ package struct BlockMemory: Sendable {
         self.blockCount = blockCount
     }
 
-    @inline(__always)
+    @inlinable
     func address(_ block: BlockIndex, _ range: Range<Int>) -> UnsafeMutablePointer<UInt8> {
         precondition(
             block >= 0 && Int(block) < self.blockCount && range.lowerBound >= 0
@@ -36,7 +38,7 @@ package struct BlockMemory: Sendable {
     }
 
     /// The bytes of `range` in a block.
-    @inline(__always)
+    @inlinable
     @_lifetime(borrow self)
     package func bytes(_ block: BlockIndex, _ range: Range<Int>) -> Span<UInt8> {
         let span = unsafe Span(
@@ -74,8 +76,9 @@ package struct BlockMemory: Sendable {
 }
 
 /// Which blocks are free: the one used last goes out first, while it is still in the cache.
+@usableFromInline
 package struct BufferPool: ~Copyable {
-    package let memory: BlockMemory
+    @usableFromInline package let memory: BlockMemory
     private var free: [BlockIndex]
     private var freeCount: Int
     /// Blocks at the bottom of the free list whose pages went back to the system.

@@ -3,37 +3,72 @@ package import BelayCore
 /// One TCP connection of a worker: its socket, what epoll said of it, and the bytes that have
 /// arrived or wait to leave. What the connection is for, the proxy keeps beside it under the same
 /// slot number.
+@usableFromInline
 package struct Connection {
-    package struct State: OptionSet {
-        package let rawValue: UInt8
+    /// A set of the facts below. Its members are computed: stored ones of another module would be
+    /// looked up for each use, and a literal of several would make an array.
+    @usableFromInline
+    package struct State: Sendable {
+        @usableFromInline package let rawValue: UInt8
+        @inlinable
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// The kernel may hold bytes that have not been read.
-        package static let readable = State(rawValue: 1)
+        @inlinable package static var readable: State { State(rawValue: 1) }
         /// The kernel may take bytes.
-        package static let writable = State(rawValue: 2)
+        @inlinable package static var writable: State { State(rawValue: 2) }
         /// The other side said that it sends no more; bytes from before may still wait.
-        package static let peerClosed = State(rawValue: 4)
+        @inlinable package static var peerClosed: State { State(rawValue: 4) }
         /// All that the other side sent has been read.
-        package static let atEnd = State(rawValue: 8)
+        @inlinable package static var atEnd: State { State(rawValue: 8) }
         /// The connection is broken.
-        package static let failed = State(rawValue: 16)
+        @inlinable package static var failed: State { State(rawValue: 16) }
         /// Still connecting.
-        package static let connecting = State(rawValue: 32)
+        @inlinable package static var connecting: State { State(rawValue: 32) }
         /// Waits in the list of those to look at again before the next `wait`.
-        package static let queued = State(rawValue: 64)
+        @inlinable package static var queued: State { State(rawValue: 64) }
         /// Our side of the connection has been shut.
-        package static let shut = State(rawValue: 128)
+        @inlinable package static var shut: State { State(rawValue: 128) }
+
+        /// Something that an idle connection of a server must not show.
+        @inlinable package static var disturbed: State { State(rawValue: 1 | 4 | 16) }
+        /// Reading found the end.
+        @inlinable package static var ended: State { State(rawValue: 4 | 8) }
+        /// Reading found the connection broken.
+        @inlinable package static var broken: State { State(rawValue: 4 | 8 | 16) }
+        /// What a new client's connection begins with.
+        @inlinable package static var fresh: State { State(rawValue: 1 | 2) }
+        /// What a finished connect takes away.
+        @inlinable package static var opening: State { State(rawValue: 1 | 32) }
+
+        @inlinable
+        package func contains(_ other: State) -> Bool {
+            self.rawValue & other.rawValue == other.rawValue
+        }
+
+        /// Whether any of `others` holds.
+        @inlinable
+        package func hasAny(of others: State) -> Bool { self.rawValue & others.rawValue != 0 }
+
+        @inlinable
+        package mutating func insert(_ other: State) {
+            self = State(rawValue: self.rawValue | other.rawValue)
+        }
+
+        @inlinable
+        package mutating func remove(_ other: State) {
+            self = State(rawValue: self.rawValue & ~other.rawValue)
+        }
     }
 
     var socket: Descriptor
-    package internal(set) var state: State
+    @usableFromInline package internal(set) var state: State
     /// Received bytes: the block they lie in (-1: none) and where.
-    package internal(set) var inputBlock: BlockIndex = -1
-    package internal(set) var inputStart = 0
-    package internal(set) var inputEnd = 0
+    @usableFromInline package internal(set) var inputBlock: BlockIndex = -1
+    @usableFromInline package internal(set) var inputStart = 0
+    @usableFromInline package internal(set) var inputEnd = 0
     /// Bytes that the kernel did not take yet.
-    var outputBlock: BlockIndex = -1
+    @usableFromInline var outputBlock: BlockIndex = -1
     var outputStart: Int32 = 0
     var outputEnd: Int32 = 0
     /// The other side's address.
@@ -45,8 +80,8 @@ package struct Connection {
         self.state = state
     }
 
-    package var hasInput: Bool { self.inputEnd > self.inputStart }
-    package var hasOutput: Bool { self.outputBlock >= 0 }
+    @inlinable package var hasInput: Bool { self.inputEnd > self.inputStart }
+    @inlinable package var hasOutput: Bool { self.outputBlock >= 0 }
 }
 
 /// What the engine reports to its driver.

@@ -3,7 +3,7 @@
 // they mean. Files named `+Unsafe` hold what the compiler cannot check, behind types that are safe
 // to use. Next door: BelayHTTP says what the bytes mean, BelayProxy decides where they go.
 
-package import BelayBytes
+public import BelayBytes
 package import BelayCore
 
 /// How large an engine is.
@@ -22,10 +22,11 @@ package struct EngineLimits: Sendable {
 /// A worker's event loop, connections and buffers. One thread owns it.
 ///
 /// Drive it so: `wait`, then `nextEvent` until nil, and again. Nothing here allocates after `init`.
+@usableFromInline
 package struct Engine: ~Copyable {
     private var poller: Poller
-    private var connections: Slab<Connection>
-    private var pool: BufferPool
+    @usableFromInline var connections: Slab<Connection>
+    @usableFromInline var pool: BufferPool
     private var timers: TimerWheel
     private var pipes: PipePool
     private let wakeup: Wakeup
@@ -113,9 +114,11 @@ package struct Engine: ~Copyable {
         if readiness.contains(.readable) { state.insert(.readable) }
         if readiness.contains(.writable) { state.insert(.writable) }
         if readiness.contains(.readHangup) || readiness.contains(.hangup) {
-            state.formUnion([.peerClosed, .readable])
+            state.insert(.peerClosed)
+            state.insert(.readable)
         }
-        if readiness.contains(.error) { state.formUnion([.failed, .readable]) }
+        if readiness.contains(.error) { state.insert(.failed)
+            state.insert(.readable) }
         self.connections[slot].state = state
     }
 
@@ -171,7 +174,7 @@ package struct Engine: ~Copyable {
                 socket: socket,
                 address: address,
                 // It usually brings its first bytes along: reading at once saves a wait.
-                state: [.readable, .writable]
+                state: .fresh
             )
             guard let slot = self.register(connection) else { return .refused(.memory) }
             return .connection(slot)
@@ -231,23 +234,26 @@ package struct Engine: ~Copyable {
         let state = self.connections[slot].state
         guard state.contains(.writable) || state.contains(.failed) else { return nil }
         if let error = self.connections[slot].socket.connectError() { return .failure(error) }
-        self.connections[slot].state.subtract([.connecting, .readable])
+        self.connections[slot].state.remove(.opening)
         return .success(())
     }
 
     // MARK: Looking at a connection
 
-    @inline(__always)
-    package subscript(_ slot: Int) -> Connection { self.connections[slot] }
+    @inlinable
+    package subscript(_ slot: Int) -> Connection {
+        // In place: a connection is larger than what one wants to know of it.
+        unsafeAddress { unsafe self.connections.address(of: slot) }
+    }
 
     package var connectionCount: Int { self.connections.count }
     package var connectionsMax: Int { self.connections.capacity }
     package var blocksUsed: Int { self.pool.used }
-    package func isUsed(_ slot: Int) -> Bool { self.connections.isUsed(slot) }
+    @inlinable package func isUsed(_ slot: Int) -> Bool { self.connections.isUsed(slot) }
     package func generation(_ slot: Int) -> UInt32 { self.connections.generation(slot) }
 
     /// The memory that input lies in: take a copy, then `input(of:)` ranges of it.
-    package var memory: BlockMemory { self.pool.memory }
+    @inlinable package var memory: BlockMemory { self.pool.memory }
 
     // MARK: Receiving
 
@@ -283,10 +289,10 @@ package struct Engine: ~Copyable {
         case .wouldBlock: self.connections[slot].state.remove(.readable)
         case .end:
             self.connections[slot].state.remove(.readable)
-            self.connections[slot].state.formUnion([.atEnd, .peerClosed])
+            self.connections[slot].state.insert(.ended)
         case .failed:
             self.connections[slot].state.remove(.readable)
-            self.connections[slot].state.formUnion([.atEnd, .peerClosed, .failed])
+            self.connections[slot].state.insert(.broken)
         }
         self.releaseInputIfEmpty(slot)
         return moved
@@ -455,10 +461,10 @@ package struct Engine: ~Copyable {
         case .wouldBlock: self.connections[slot].state.remove(.readable)
         case .end:
             self.connections[slot].state.remove(.readable)
-            self.connections[slot].state.formUnion([.atEnd, .peerClosed])
+            self.connections[slot].state.insert(.ended)
         case .failed:
             self.connections[slot].state.remove(.readable)
-            self.connections[slot].state.formUnion([.atEnd, .failed])
+            self.connections[slot].state.insert(.broken)
         }
         return moved
     }

@@ -39,6 +39,7 @@ package enum Moved: Sendable {
 }
 
 /// A descriptor of the system, as the calls of this room use it. Owned by whoever opened it.
+@usableFromInline
 package struct Descriptor: Hashable, Sendable {
     package let number: Int32
 
