@@ -132,6 +132,14 @@ let package = Package(
         tests("BelayAdmin", ["BelayCore", nioCore, nioPosix, logging]),
         tests("BelayBalancing", ["BelayCore", "BelayTestSupport"]),
         tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
+        tests("BelayTransport", ["BelayCore", "BelayBytes"]),
+        tests(
+            "BelayProxy",
+            [
+                "BelayCore", "BelayBytes", "BelayHTTP", "BelayTransport", "BelayTelemetry",
+                "BelayBalancing", "BelayPersistence",
+            ]
+        ),
     ]
 )
 

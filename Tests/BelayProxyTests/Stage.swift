@@ -1,0 +1,312 @@
+import BelayBalancing
+import BelayBytes
+import BelayCore
+import BelayHTTP
+import BelayPersistence
+import BelayProxy
+import BelayTelemetry
+import BelayTransport
+import Testing
+
+/// What a worker is set up with.
+struct Setup {
+    var servers = 1
+    /// Servers on whose address nobody listens.
+    var refusing: Set<Int> = []
+    var algorithm = Algorithm.roundRobin
+    var openMax = 0
+    var retries = 1
+    var idleConnections = 8
+    var limits = ProxyLimits()
+    var ejection = EjectionPolicy()
+    var persistence: PersistenceSettings?
+    var keyRing: KeyRing?
+    var routes: [(host: HostMatch, path: String, methods: UInt16)] = [(.any, "", 0)]
+}
+
+/// A worker on a thread of its own and, driven by the test's thread, all clients and servers
+/// around it, on loopback. Nothing waits for a time: the test waits for what must come, and gives
+/// up after ten seconds.
+final class Stage {
+    /// The test's end of a connection.
+    struct Peer {
+        /// The server that this connection was accepted by; nil for a client's.
+        var server: Int?
+        var isConnected = false
+        /// What has arrived and was not taken.
+        var received: [UInt8] = []
+        var outgoing: [UInt8] = []
+        /// Belay has sent all it has.
+        var isOver = false
+        /// Belay has reset the connection.
+        var isCut = false
+        /// Nothing is read meanwhile.
+        var isPaused = false
+    }
+
+    let address: SocketAddress
+    let shared: SharedState
+    let store: MetricsStore
+    let plan: ProxyPlan
+    private var engine: Engine
+    private let mailbox: Mailbox
+    private var thread: SystemThread?
+    /// The test's ends of the connections, by their slots.
+    private(set) var peers: [Int: Peer] = [:]
+    private(set) var notices = Notices()
+
+    init(_ setup: Setup = Setup()) throws {
+        let outsideWakeup = try Wakeup()
+        self.engine = try Engine(
+            limits: EngineLimits(connectionsMax: 256, blocksMax: 256),
+            wakeup: outsideWakeup
+        )
+        let any = SocketAddress(ip: .loopbackV4, port: 0)
+        var addresses: [SocketAddress] = []
+        for server in 0..<setup.servers {
+            let socket = try Descriptor.listen(on: any, backlog: 64)
+            addresses.append(try #require(socket.localAddress()))
+            if setup.refusing.contains(server) {
+                socket.close()
+                // The listeners' indices are the servers': one that is never asked stands in.
+                _ = try self.engine.addListener(try Descriptor.listen(on: any, backlog: 1))
+            } else {
+                _ = try self.engine.addListener(socket)
+            }
+        }
+        let plan = try setup.plan(addresses)
+        let listener = try Descriptor.listen(on: any, backlog: 64)
+        let mailbox = try Mailbox()
+        let notices = self.notices
+        let shared = SharedState { notices.add($0) }
+        let store = MetricsStore(names: setup.names(plan), workers: 1)
+        self.address = try #require(listener.localAddress())
+        self.plan = plan
+        self.mailbox = mailbox
+        self.shared = shared
+        self.store = store
+        self.thread = SystemThread.start {
+            do {
+                let engine = try Engine(
+                    limits: EngineLimits(connectionsMax: 256, blocksMax: 256),
+                    wakeup: mailbox.wakeup
+                )
+                var worker = try Worker(
+                    index: 0,
+                    plan: plan,
+                    engine: engine,
+                    listeners: [listener],
+                    mailbox: mailbox,
+                    shared: shared,
+                    metrics: store.workers[0],
+                    log: nil,
+                    seed: 1
+                )
+                worker.run()
+            } catch {
+                Issue.record(error)
+            }
+        }
+    }
+
+    deinit {
+        for slot in self.peers.keys { self.engine.close(slot, cutting: true) }
+        self.engine.closeListeners()
+        self.mailbox.post(.stopNow)
+        self.thread?.join()
+        self.mailbox.wakeup.close()
+    }
+
+    // MARK: The worker
+
+    func post(_ message: WorkerMessage) { self.mailbox.post(message) }
+
+    /// Waits until the worker's thread has ended.
+    func join() {
+        self.thread?.join()
+        self.thread = nil
+    }
+
+    /// Where the worker would send a request now.
+    func explain(_ request: String) -> Explanation? {
+        let answered = Semaphore()
+        let answer = Answer()
+        let question = Question(head: Array(request.utf8), client: .loopbackV4)
+        self.mailbox.post(
+            .explain(question) { explanation in
+                answer.set(explanation)
+                answered.post()
+            }
+        )
+        answered.wait()
+        return answer.take()
+    }
+
+    /// Returns when the worker has handled what was sent to it before.
+    func settle() { _ = self.explain("GET / HTTP/1.1\r\nHost: nobody\r\n\r\n") }
+
+    // MARK: Connections
+
+    /// A client's new connection.
+    func connect(sourceLocation: SourceLocation = #_sourceLocation) throws -> Int {
+        let slot = try self.engine.connect(to: self.address).get()
+        self.peers[slot] = Peer(server: nil)
+        self.wait("the client is connected", sourceLocation) {
+            self.peers[slot]?.isConnected ?? false
+        }
+        return slot
+    }
+
+    func send(_ slot: Int, _ text: String) { self.send(slot, Array(text.utf8)) }
+
+    func send(_ slot: Int, _ bytes: [UInt8]) {
+        self.peers[slot]?.outgoing += bytes
+        self.push(slot)
+    }
+
+    /// Says that no more will be sent.
+    func finish(_ slot: Int) { self.engine.shutdownWrite(slot) }
+
+    func close(_ slot: Int, cutting: Bool = false) {
+        guard self.peers.removeValue(forKey: slot) != nil else { return }
+        self.engine.close(slot, cutting: cutting)
+    }
+
+    func pause(_ slot: Int) { self.peers[slot]?.isPaused = true }
+
+    func resume(_ slot: Int) {
+        self.peers[slot]?.isPaused = false
+        self.drain(slot)
+    }
+
+    /// Nothing a server sends or does from here on can reach Belay by a new connection.
+    func closeListeners() { self.engine.closeListeners() }
+
+    // MARK: What arrives
+
+    subscript(_ slot: Int) -> Peer { self.peers[slot] ?? Peer() }
+
+    func text(_ slot: Int) -> String { String(decoding: self[slot].received, as: UTF8.self) }
+
+    /// Takes the next whole message that has arrived at `slot`, if there is one.
+    func take(_ slot: Int, hasBody: Bool = true) -> Message? {
+        guard var peer = self.peers[slot] else { return nil }
+        let message = Wire.take(&peer.received, hasBody: hasBody, isOver: peer.isOver)
+        self.peers[slot] = peer
+        return message
+    }
+
+    /// Waits for the next whole message at `slot`.
+    func message(
+        _ slot: Int,
+        hasBody: Bool = true,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Message {
+        var message: Message?
+        self.wait("a message arrives", sourceLocation) {
+            message = self.take(slot, hasBody: hasBody)
+            return message != nil || self[slot].isOver
+        }
+        return try #require(message, sourceLocation: sourceLocation)
+    }
+
+    /// Waits for the next whole request at any server: on which connection it came.
+    func request(
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> (slot: Int, message: Message) {
+        var found: (Int, Message)?
+        self.wait("a request arrives at a server", sourceLocation) {
+            for slot in self.peers.keys where self[slot].server != nil {
+                if let message = self.take(slot) {
+                    found = (slot, message)
+                    return true
+                }
+            }
+            return false
+        }
+        return try #require(found, sourceLocation: sourceLocation)
+    }
+
+    /// Waits until Belay has closed `slot`.
+    func end(_ slot: Int, sourceLocation: SourceLocation = #_sourceLocation) {
+        self.wait("Belay closes the connection", sourceLocation) { self[slot].isOver }
+    }
+
+    /// Drives the outside until `isDone`; a failed test after ten seconds.
+    @discardableResult
+    func wait(
+        _ what: String,
+        _ sourceLocation: SourceLocation = #_sourceLocation,
+        for isDone: () -> Bool
+    ) -> Bool {
+        let end = self.engine.now + .seconds(10)
+        while !isDone() {
+            guard self.engine.now < end else {
+                Issue.record("nothing happened: \(what)", sourceLocation: sourceLocation)
+                return false
+            }
+            self.step(until: end)
+        }
+        return true
+    }
+
+    private func step(until end: Instant) {
+        self.engine.wait(until: end)
+        while let event = self.engine.nextEvent() {
+            switch event {
+            case .listener(let server): self.accept(server)
+            case .connection(let slot): self.changed(slot)
+            case .wakeup, .deadline: break
+            }
+        }
+    }
+
+    private func accept(_ server: Int) {
+        while case .connection(let slot) = self.engine.accept(from: server) {
+            self.peers[slot] = Peer(server: server, isConnected: true)
+            self.drain(slot)
+        }
+    }
+
+    private func changed(_ slot: Int) {
+        if self.engine[slot].state.contains(.connecting) {
+            switch self.engine.finishConnecting(slot) {
+            case nil: return
+            case .success: self.peers[slot]?.isConnected = true
+            case .failure: self.peers[slot]?.isCut = true
+            }
+        }
+        self.push(slot)
+        self.drain(slot)
+    }
+
+    private func push(_ slot: Int) {
+        guard var peer = self.peers[slot] else { return }
+        guard self.engine.flush(slot) else { return }
+        while !peer.outgoing.isEmpty, !self.engine[slot].hasOutput {
+            // Limit: what the engine keeps of it fits into one block.
+            let piece = peer.outgoing.prefix(32 * 1024)
+            var writer = ByteWriter(capacity: piece.count)
+            for byte in piece { writer.append(byte) }
+            guard self.engine.send(slot, writer) else { break }
+            peer.outgoing.removeFirst(piece.count)
+        }
+        self.peers[slot] = peer
+    }
+
+    private func drain(_ slot: Int) {
+        guard var peer = self.peers[slot], !peer.isPaused else { return }
+        let memory = self.engine.memory
+        while self.engine[slot].state.contains(.readable) {
+            guard self.engine.receive(slot) != nil else { break }
+            guard self.engine[slot].hasInput else { continue }
+            let range = self.engine[slot].inputStart..<self.engine[slot].inputEnd
+            let bytes = memory.bytes(self.engine[slot].inputBlock, range)
+            for index in bytes.indices { peer.received.append(bytes[index]) }
+            self.engine.consume(slot, range.count)
+        }
+        if self.engine[slot].state.contains(.atEnd) { peer.isOver = true }
+        if self.engine[slot].state.contains(.failed) { peer.isCut = true }
+        self.peers[slot] = peer
+    }
+}
