@@ -144,7 +144,8 @@ package enum Balancer: Sendable {
         random: inout RandomSource
     ) -> Int? {
         // The value is taken apart and put together again, so that its arrays stay unshared and
-        // are written in place.
+        // are written in place. All `pick`s are mutating, even those that change nothing: what is
+        // moved and not copied needs no reference counting (measured: a sixth of a random pick).
         switch consume self {
         case .roundRobin(var state):
             let server = state.pick(view)
@@ -162,11 +163,11 @@ package enum Balancer: Sendable {
             let server = state.pick(view, key: key.urlHash)
             self = .urlHash(state)
             return server
-        case .leastTime(let state):
+        case .leastTime(var state):
             let server = state.pick(view, now: now, random: &random)
             self = .leastTime(state)
             return server
-        case .randomOfTwo(let state):
+        case .randomOfTwo(var state):
             let server = state.pick(view, random: &random)
             self = .randomOfTwo(state)
             return server

@@ -10,8 +10,9 @@ internal import BelayCore
 /// changes hands; one that comes takes slots and leaves the rest alone.
 ///
 /// A Maglev table (Eisenbud et al. 2016) spreads slots more evenly (within 1 %, here 1 to 2 % for
-/// 10 servers, 10 % for 600) but lets slots of servers that stay change hands too when one leaves,
-/// and fills in the same time. Here the promise that counts is that keys stay; evenness is kept by
+/// 10 servers, 10 % for 600) but lets slots of servers that stay change hands too: measured with
+/// 65,537 slots, the loss of one server of n moves 1.03 / n of the keys for n = 10, 1.6 / n for 100
+/// and 6 / n for 600; here 1 / n. The promise that counts is that keys stay; evenness is kept by
 /// the load bound. The order of servers does not matter, and Belays that know the same servers
 /// agree.
 ///
@@ -25,20 +26,22 @@ struct HashSlots: Sendable {
     // Limit: slots are filled in blocks of 4,096, whose working memory stays in a core's cache.
     private static let blockBits = 12
     // Limit: an owner is kept in 16 bits, so that the slots of a small pool stay in a core's cache.
+    // Of more servers none is looked up here: each pick asks them all.
     static let serversMax = 65_535
 
     private let owners: [UInt16]
     private let shift: UInt64
 
-    /// Nil if no server has a weight.
+    /// Nil if no server has a weight, or there are too many.
     init?(names: [UInt64], weights: [Weight]) {
         let bits = names.count <= Self.fewMax ? Self.bitsForFew : Self.bitsForMany
         self.init(names: names, weights: weights, bits: bits)
     }
 
     init?(names: [UInt64], weights: [Weight], bits: Int) {
-        precondition(names.count <= Self.serversMax, "too many servers for hash slots")
-        guard weights.contains(where: { $0.rawValue > 0 }) else { return nil }
+        guard names.count <= Self.serversMax,
+            weights.contains(where: { $0.rawValue > 0 })
+        else { return nil }
         self.shift = UInt64(64 - bits)
         self.owners = Self.owners(names, weights, bits)
     }
@@ -46,13 +49,6 @@ struct HashSlots: Sendable {
     /// The server that owns the key's slot.
     func owner(_ key: UInt64) -> Int {
         Int(self.owners[Int(truncatingIfNeeded: StableHash.mix(key) >> self.shift)])
-    }
-
-    /// How many slots each of the servers owns.
-    func shares(count: Int) -> [Int] {
-        var shares = Array(repeating: 0, count: count)
-        for owner in self.owners { shares[Int(owner)] += 1 }
-        return shares
     }
 
     private static func owners(_ names: [UInt64], _ weights: [Weight], _ bits: Int) -> [UInt16] {

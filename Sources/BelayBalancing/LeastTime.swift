@@ -32,7 +32,7 @@ package struct LeastTime: Sendable {
 
     /// The server; nil if every server is passed over. Asks eight questions, and more only of
     /// servers that are passed over.
-    package func pick(
+    package mutating func pick(
         _ view: some ServerPoolView,
         now: Instant,
         random: inout RandomSource

@@ -7,7 +7,8 @@ package import BelayCore
 ///
 /// Loads are compared as open / weight. (open + 1) / weight is right when servers are drawn evenly;
 /// here the draw honours weights already, and the 1 would count them twice: a pool with little to
-/// do would leave its light servers nearly idle (of weights 2 and 1, a ninth instead of a third).
+/// do would leave its light servers nearly idle (with as many of weight 2 as of 1, these would get
+/// a ninth of the picks instead of a third).
 package struct RandomOfTwo: Sendable {
     // Limit: with a share p of the weight passed over, p^8 of the picks find nobody in 8 draws and
     // ask every server: 0.4 % when half is away, almost every pick when one of 10,000 is left, each
@@ -25,7 +26,7 @@ package struct RandomOfTwo: Sendable {
 
     /// The server; nil if every server is passed over. Asks four questions, and more only of
     /// servers that are passed over.
-    package func pick(
+    package mutating func pick(
         _ view: some ServerPoolView,
         random: inout RandomSource
     ) -> Int? {

@@ -45,11 +45,11 @@ import Testing
     @Test func `a new server is probed by one request, not flooded`() {
         let pool = ModelServerPool(weights: Array(repeating: 1, count: 5))
         pool.latencies[2] = .zero
-        let balancer = LeastTime(weights: pool.weights)
+        var balancer = LeastTime(weights: pool.weights)
         var random = RandomSource(seed: 1)
         // Nothing ends: the new server does not answer.
         for _ in 0..<200 {
-            if let server = self.pick(balancer, pool, &random) { pool.open[server] += 1 }
+            if let server = self.pick(&balancer, pool, &random) { pool.open[server] += 1 }
         }
         // Only when both draws hit it, which a redraw makes rare.
         #expect((1...4).contains(pool.open[2]), "\(pool.open)")
@@ -58,10 +58,10 @@ import Testing
     @Test func `a pool of which nothing is known is balanced by open requests`() {
         let pool = ModelServerPool(weights: [1, 1, 2])
         pool.latencies = [.zero, .zero, .zero]
-        let balancer = LeastTime(weights: pool.weights)
+        var balancer = LeastTime(weights: pool.weights)
         var random = RandomSource(seed: 1)
         for _ in 0..<400 {
-            if let server = self.pick(balancer, pool, &random) { pool.open[server] += 1 }
+            if let server = self.pick(&balancer, pool, &random) { pool.open[server] += 1 }
         }
         #expect(abs(pool.open[0] - 100) <= 10 && abs(pool.open[2] - 200) <= 15, "\(pool.open)")
     }
@@ -69,12 +69,12 @@ import Testing
     @Test func `two workers with the same news don't send everything to the same server`() {
         let pool = ModelServerPool(weights: Array(repeating: 1, count: 10))
         pool.latencies = (0..<10).map { .milliseconds(Int64($0) + 1) }
-        let workers = [LeastTime(weights: pool.weights), LeastTime(weights: pool.weights)]
+        var workers = [LeastTime(weights: pool.weights), LeastTime(weights: pool.weights)]
         var random = [RandomSource(seed: 1), RandomSource(seed: 2)]
         var meetings = 0
         for _ in 0..<1_000 {
-            let first = self.pick(workers[0], pool, &random[0])
-            let second = self.pick(workers[1], pool, &random[1])
+            let first = self.pick(&workers[0], pool, &random[0])
+            let second = self.pick(&workers[1], pool, &random[1])
             if first == second { meetings += 1 }
         }
         // The sum over servers of ((2k + 1) / 100)^2 is 0.133; with the minimum it would be 1.
@@ -82,17 +82,17 @@ import Testing
     }
 
     private func picks(_ count: Int, _ pool: ModelServerPool) -> [Int] {
-        let balancer = LeastTime(weights: pool.weights)
+        var balancer = LeastTime(weights: pool.weights)
         var random = RandomSource(seed: 7)
         var picks = Array(repeating: 0, count: pool.count)
         for _ in 0..<count {
-            if let server = self.pick(balancer, pool, &random) { picks[server] += 1 }
+            if let server = self.pick(&balancer, pool, &random) { picks[server] += 1 }
         }
         return picks
     }
 
     private func pick(
-        _ balancer: LeastTime,
+        _ balancer: inout LeastTime,
         _ pool: ModelServerPool,
         _ random: inout RandomSource
     ) -> Int? {

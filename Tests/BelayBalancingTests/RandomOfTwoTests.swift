@@ -6,7 +6,7 @@ import Testing
 @Suite struct RandomOfTwoTests {
     @Test func `of two servers the idler one is picked`() {
         let pool = ModelServerPool(weights: [1, 1])
-        let balancer = RandomOfTwo(weights: pool.weights)
+        var balancer = RandomOfTwo(weights: pool.weights)
         pool.open = [3, 2]
         var random = RandomSource(seed: 1)
         var picks = [0, 0]
@@ -19,7 +19,7 @@ import Testing
 
     @Test func `load is compared by weight`() {
         let pool = ModelServerPool(weights: [1, 4])
-        let balancer = RandomOfTwo(weights: pool.weights)
+        var balancer = RandomOfTwo(weights: pool.weights)
         pool.open = [2, 7]
         var random = RandomSource(seed: 1)
         var picks = [0, 0]
@@ -32,7 +32,7 @@ import Testing
     @Test func `the longest queue is far shorter than with one draw`() {
         // 10,000 requests that stay, on 1,000 servers: one draw gives a longest queue of about 24.
         let pool = ModelServerPool(weights: Array(repeating: 1, count: 1_000))
-        let balancer = RandomOfTwo(weights: pool.weights)
+        var balancer = RandomOfTwo(weights: pool.weights)
         var random = RandomSource(seed: 1)
         for _ in 0..<10_000 {
             if let server = balancer.pick(pool, random: &random) { pool.open[server] += 1 }
@@ -43,7 +43,7 @@ import Testing
     @Test(arguments: [1, 2, 9, 50, 99])
     func `picks spread evenly over those that are left`(left: Int) {
         let pool = ModelServerPool(weights: Array(repeating: 1, count: 100))
-        let balancer = RandomOfTwo(weights: pool.weights)
+        var balancer = RandomOfTwo(weights: pool.weights)
         for server in left..<100 { pool.passedOver[server] = .maintenance }
         var random = RandomSource(seed: 3)
         var picks = Array(repeating: 0, count: 100)
@@ -56,7 +56,7 @@ import Testing
 
     @Test func `those that are left share by weight when the draws find nobody`() {
         let pool = ModelServerPool(weights: Array(repeating: 50, count: 500) + [3, 1])
-        let balancer = RandomOfTwo(weights: pool.weights)
+        var balancer = RandomOfTwo(weights: pool.weights)
         for server in 0..<500 { pool.passedOver[server] = .ejected }
         var random = RandomSource(seed: 3)
         var picks = Array(repeating: 0, count: 502)
@@ -74,7 +74,7 @@ import Testing
     func `a pick asks at most each server, and its draws`(weights: [Int], passedOver: [Int]) {
         let pool = ModelServerPool(weights: weights)
         for server in 0..<4 where passedOver[server] == 1 { pool.passedOver[server] = .ejected }
-        let balancer = RandomOfTwo(weights: pool.weights)
+        var balancer = RandomOfTwo(weights: pool.weights)
         var random = RandomSource(seed: 4)
         for _ in 0..<500 {
             let before = pool.questions
