@@ -27,9 +27,9 @@ extension Scenarios {
                 let seen = server.requests.now.dropFirst().map { $0["cookie"] }
                 #expect(seen.allSatisfy { $0 == "x=1; y=2" })
                 #expect(server.requests.now[0]["cookie"] == nil)
-                let metrics = try belay.metrics()
-                #expect(metrics["belay_bindings_created_total{pool=\"shop\"}"] == 1)
-                #expect(metrics[verdict("valid")] == 10)
+                try belay.wait(for: [
+                    "belay_bindings_created_total{pool=\"shop\"}": 1, verdict("valid"): 10,
+                ])
             }
         }
 
@@ -61,11 +61,10 @@ extension Scenarios {
                 for foreign in ["belay=hello", "belay=", "belay=AAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
                     #expect(try belay.ask(fields: ["Cookie: \(foreign)"]).setCookie != nil)
                 }
-                let metrics = try belay.metrics()
-                #expect(metrics[verdict("tampered")] == 1)
-                #expect(metrics[verdict("foreign")] == 3)
-                #expect(metrics[verdict("none")] == 1)
-                #expect(metrics[verdict("valid")] == 0)
+                try belay.wait(for: [
+                    verdict("tampered"): 1, verdict("foreign"): 3, verdict("none"): 1,
+                    verdict("valid"): 0,
+                ])
             }
         }
 
@@ -105,7 +104,7 @@ extension Scenarios {
                 }
                 #expect(renewed != binding)
                 #expect(try belay.ask(fields: ["Cookie: \(renewed)"]).text == first.text)
-                #expect(try belay.metrics()["belay_bindings_renewed_total"] >= 1)
+                try belay.wait(for: "belay_bindings_renewed_total")
             }
         }
 
@@ -118,7 +117,7 @@ extension Scenarios {
                 #expect(try before.stop() == 0)
                 let after = try scenario.belay(servers, pool: [cookie])
                 #expect(try after.ask(fields: ["Cookie: \(binding)"]).text == first.text)
-                #expect(try after.metrics()[verdict("valid")] == 1)
+                try after.wait(for: [verdict("valid"): 1])
                 let kept = try FileManager.default.contentsOfDirectory(
                     atPath: scenario.path("state")
                 )
@@ -162,7 +161,7 @@ extension Scenarios {
                 // A ring without the key takes the cookie for another's.
                 let stranger = try start([new])
                 _ = try stranger.ask(fields: binding)
-                #expect(try stranger.metrics()[verdict("foreign")] == 1)
+                try stranger.wait(for: [verdict("foreign"): 1])
             }
         }
 
@@ -217,11 +216,11 @@ extension Scenarios {
                 let draining = try scenario.belay(file)
                 #expect(try draining.ask().text == "b")
                 #expect(try draining.ask(fields: [binding]).text == "a")
-                #expect(try draining.metrics()[verdict("server-draining")] == 1)
+                try draining.wait(for: [verdict("server-draining"): 1])
                 file.serverExtras = ["a": "state: maintenance"]
                 let maintenance = try scenario.belay(file)
                 #expect(try maintenance.ask(fields: [binding]).text == "b")
-                #expect(try maintenance.metrics()[verdict("server-maintenance")] == 1)
+                try maintenance.wait(for: [verdict("server-maintenance"): 1])
             }
         }
     }

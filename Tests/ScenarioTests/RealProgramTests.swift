@@ -65,10 +65,9 @@ extension Scenarios {
                 let result = try load.result()
                 #expect(result.failures.isEmpty)
                 #expect(result.requests > 0)
-                let metrics = try belay.metrics()
                 for server in ["one", "two"] {
                     let labels = "{pool=\"shop\",server=\"\(server)\",class=\"2xx\"}"
-                    #expect(metrics["belay_server_exchanges_total\(labels)"] > 0)
+                    try belay.wait(for: "belay_server_exchanges_total\(labels)")
                 }
             }
         }

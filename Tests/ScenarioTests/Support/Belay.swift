@@ -47,17 +47,25 @@ struct Belay {
 
     func metrics() throws -> Metrics { Metrics(try self.adminPage("/metrics").text) }
 
+    /// Waits until these metrics have these values: an exchange is counted when it has ended, which
+    /// its client may learn before.
+    func wait(for wanted: [String: Double], _ place: SourceLocation = #_sourceLocation) throws {
+        var found: [String: Double] = [:]
+        do {
+            try look(for: "\(wanted)") {
+                let metrics = try self.metrics()
+                found = Dictionary(uniqueKeysWithValues: wanted.keys.map { ($0, metrics[$0]) })
+                return found == wanted ? true : nil
+            }
+        } catch is Watched<Int>.TimedOut {
+            #expect(found == wanted, sourceLocation: place)
+        }
+    }
+
     /// Waits until a metric has reached `count`.
     func wait(for metric: String, atLeast count: Double = 1) throws {
         try look(for: "\(metric) of \(count)") {
             try self.metrics()[metric] >= count ? true : nil
-        }
-    }
-
-    /// Waits until a metric is `count`.
-    func wait(for metric: String, toBe count: Double) throws {
-        try look(for: "\(metric) to be \(count)") {
-            try self.metrics()[metric] == count ? true : nil
         }
     }
 
