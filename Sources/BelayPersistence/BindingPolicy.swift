@@ -19,6 +19,7 @@ package import BelayCrypto
 package struct BindingPolicy: ~Copyable {
     private var keys: BindingKeys
     private var random = RandomBytes()
+    private var opened = OpenedCookies(seed: .random(in: .min ... .max))
     private let idle: Int64?
     private let lifetime: Int64?
     private let secure: PersistenceSettings.Secure
@@ -69,6 +70,31 @@ package struct BindingPolicy: ~Copyable {
     /// expired without being opened, so what it says of its age is not checked: it is worth nothing
     /// either way, and forged days cost no derivation.
     package mutating func open(_ value: borrowing Span<UInt8>, now: UnixTime) -> BindingOpening {
+        let place = self.opened.place(value)
+        if let place, let binding = self.opened.binding(value, at: place) {
+            return self.judge(binding, now: now)
+        }
+        let opening = self.unseal(value, now: now)
+        guard case .binding(let binding) = opening else { return opening }
+        if let place { self.opened.keep(value, binding, at: place) }
+        return self.judge(binding, now: now)
+    }
+
+    private func judge(_ binding: Binding, now: UnixTime) -> BindingOpening {
+        if let idle = self.idle, now.seconds &- binding.renewed.seconds > idle {
+            return .expiredIdle
+        }
+        if let lifetime = self.lifetime, now.seconds &- binding.issued.seconds > lifetime {
+            return .expiredLifetime
+        }
+        return .binding(binding)
+    }
+
+    /// Opens the cookie, whatever its binding's age.
+    private mutating func unseal(
+        _ value: borrowing Span<UInt8>,
+        now: UnixTime
+    ) -> BindingOpening {
         var cookie = [61 of UInt8](repeating: 0)
         guard BindingCookie.decode(value, into: &cookie) else { return .foreign }
         let id = BindingCookie.keyID(cookie)
@@ -86,14 +112,7 @@ package struct BindingPolicy: ~Copyable {
             guard let next = self.keys.keyIndex(of: id, from: key &+ 1) else { return .tampered }
             key = next
         }
-        let binding = BindingCookie.binding(plain, hasOldKey: key != 0)
-        if let idle = self.idle, now.seconds &- binding.renewed.seconds > idle {
-            return .expiredIdle
-        }
-        if let lifetime = self.lifetime, now.seconds &- binding.issued.seconds > lifetime {
-            return .expiredLifetime
-        }
-        return .binding(binding)
+        return .binding(BindingCookie.binding(plain, hasOldKey: key != 0))
     }
 
     /// Whether the client should get its cookie anew: a quarter of the idle window has passed, or

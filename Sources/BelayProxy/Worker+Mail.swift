@@ -22,7 +22,8 @@ extension Worker {
 
     private mutating func beginStopping(within: TimeSpan) {
         guard self.stopping == .running else { return }
-        self.stopping = .finishing(until: self.engine.now + within)
+        self.stopping = .finishing
+        self.stopDeadline = self.engine.now + within
         self.stoppedAt = self.engine.now
         // Connections that the kernel has already taken would be reset with the socket.
         for listener in 0..<self.listenerCount {
@@ -36,7 +37,7 @@ extension Worker {
 
     /// Closes what is idle and ends when nothing runs any more, or the time is up.
     mutating func continueStopping() {
-        guard case .finishing(let until) = self.stopping else { return }
+        guard self.stopping == .finishing else { return }
         let now = self.engine.now
         let graceIsOver = now >= self.stoppedAt + Self.idleGrace
         var left = 0
@@ -49,7 +50,7 @@ extension Worker {
         }
         if left == 0 && self.lingering == 0 {
             self.stopping = .stopped
-        } else if now >= until {
+        } else if now >= self.stopDeadline {
             for _ in 0..<left { self.metrics.timedOut(.drain) }
             self.stopping = .stopped
         }

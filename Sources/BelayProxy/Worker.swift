@@ -53,14 +53,16 @@ package struct Worker: ~Copyable {
     var lingering = 0
     var pausedListeners: UInt64 = 0
     var stopping: StopState = .running
+    /// When the graceful stop began, and when it ends at the latest.
     var stoppedAt: Instant
+    var stopDeadline: Instant
     var idleConnections = 0
     let listenerCount: Int
 
-    enum StopState: Equatable {
+    enum StopState {
         case running
-        /// No new connections; what runs may finish until then.
-        case finishing(until: Instant)
+        /// No new connections; what runs may finish until `stopDeadline`. Becomes `stopped`.
+        case finishing
         case stopped
     }
 
@@ -106,6 +108,7 @@ package struct Worker: ~Copyable {
         self.wallReadAt = engine.now
         self.nextTick = engine.now
         self.stoppedAt = engine.now
+        self.stopDeadline = engine.now
         self.listenerCount = listeners.count
         self.date = DateText(UnixTime(seconds: 0))
         self.engine = engine
