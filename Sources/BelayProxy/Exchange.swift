@@ -9,8 +9,8 @@ import BelayTransport
 /// One request and its response, on whichever connections they travel. Lives in a slot of the
 /// worker's slab from the request's head to the response's last byte.
 struct Exchange {
-    /// A set of the facts below, joined by `|`. No `OptionSet`: its literals of several members make
-    /// an array where the optimizer does not look through them.
+    /// A set of the facts below, joined by `|`. No `OptionSet`: its literals of several members
+    /// make an array where the optimizer does not look through them.
     struct State {
         let rawValue: UInt32
 

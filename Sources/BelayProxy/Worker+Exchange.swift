@@ -355,6 +355,7 @@ extension Worker {
         self.compose(answer, exchange)
         self.exchanges[exchange].record.status = answer.status
         self.exchanges[exchange].record.isOwnAnswer = true
+        self.exchanges[exchange].record.binding = .none
         self.exchanges[exchange].record.bytesToClient &+= UInt64(self.composed.count)
         self.exchanges[exchange].state.insert(.responseStarted | .responseDone)
         if isWhole { self.skipBody(exchange) }
@@ -468,6 +469,7 @@ extension Worker {
     private mutating func closeExchange(_ exchange: Int) {
         self.exchanges[exchange].record.ended = self.engine.now
         self.givePipes(exchange)
+        if self.exchanges[exchange].state.contains(.isTunnel) { self.metrics.count(.tunnelsClosed) }
         self.metrics.exchangeEnded(self.exchanges[exchange].record)
         self.writeLog(exchange)
         self.exchanges.remove(exchange)

@@ -303,6 +303,9 @@ extension Worker {
                 }
                 if let outcome { return outcome }
                 if flow.vetted > 0 || flow.hasMore { continue }
+            } else {
+                // Framing alone was read: a chunk's size line whose data is not here yet.
+                self.dropRead(&flow, direction)
             }
             if flow.isOver, self.piped(exchange, direction) == 0 { return .done }
             if let outcome = self.refill(&flow, exchange, direction) { return outcome }
@@ -398,14 +401,18 @@ extension Worker {
         self.composed.removeAll()
         self.count(sent: sent, exchange, direction)
         self.noteProgress(exchange)
-        if direction == .response {
-            self.engine.consume(flow.source, flow.cursor - self.engine[flow.source].inputStart)
-            flow.cursor = self.engine[flow.source].inputStart
-        }
+        self.dropRead(&flow, direction)
         if self.engine[flow.sink].hasOutput || (flow.isDirect && flow.vetted > 0) {
             return .some(flow.isOver ? .done : .waiting)
         }
         return .some(nil)
+    }
+
+    /// What was read of a response leaves the server's input; a request stays, to be sent again.
+    private mutating func dropRead(_ flow: inout Flow, _ direction: Direction) {
+        guard direction == .response else { return }
+        self.engine.consume(flow.source, flow.cursor - self.engine[flow.source].inputStart)
+        flow.cursor = self.engine[flow.source].inputStart
     }
 
     private mutating func count(sent: Int, _ exchange: Int, _ direction: Direction) {

@@ -2,11 +2,11 @@
 // process: plan, listening sockets, workers, admin, signals, stop. `PlanBuilder` turns settings
 // into what the workers need; `AdminView` answers the admin server. Decisions are not made here.
 
-package import BelaySettings
 import BelayBytes
 import BelayCore
 import BelayHTTP
 import BelayProxy
+package import BelaySettings
 import BelayTelemetry
 import BelayTransport
 import Foundation
@@ -25,7 +25,10 @@ package enum Belay {
     /// Runs until a signal ends it, and returns the process's exit status. The first SIGTERM or
     /// SIGINT stops gracefully, a second one at once; SIGUSR1 reopens the log's file.
     ///
-    /// - Parameter file: the settings' file, named in messages; nil when there is none.
+    /// - Parameters:
+    ///   - settings: checked, with the command line's options applied.
+    ///   - file: the settings' file, named in messages; nil when there is none.
+    /// - Returns: the process's exit status.
     /// - Throws: `StartError` when it could not start.
     package static func run(settings: Settings, file: String?) throws -> Int32 {
         let started = SystemClock.monotonicNanoseconds()
@@ -44,8 +47,9 @@ package enum Belay {
         let milliseconds = (SystemClock.monotonicNanoseconds() - started) / 1_000_000
         for listener in process.addresses { logger.info("listening on \(listener)") }
         let workers = process.workerCount
+        let origin = file ?? "no file"
         logger.info(
-            "ready after \(milliseconds) ms: \(workers) workers, \(file ?? "no file"), pid \(getpid())"
+            "ready after \(milliseconds) ms: \(workers) workers, \(origin), pid \(getpid())"
         )
         let status = process.serve(signals: signals)
         logger.info("stopped")

@@ -116,9 +116,8 @@ final class RunningProcess: Sendable {
             switch notice {
             case .ejected(let pool, let server, let span):
                 let (name, servers) = pools[pool]
-                logger.warning(
-                    "\(name)/\(servers[server]) is ejected for \(span.milliseconds) ms: it failed too often"
-                )
+                let time = "\(span.milliseconds) ms"
+                logger.warning("\(name)/\(servers[server]) failed too often: ejected for \(time)")
             case .returned(let pool, let server):
                 let (name, servers) = pools[pool]
                 logger.notice("\(name)/\(servers[server]) has returned: it answers again")

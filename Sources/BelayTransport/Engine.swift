@@ -117,8 +117,10 @@ package struct Engine: ~Copyable {
             state.insert(.peerClosed)
             state.insert(.readable)
         }
-        if readiness.contains(.error) { state.insert(.failed)
-            state.insert(.readable) }
+        if readiness.contains(.error) {
+            state.insert(.failed)
+            state.insert(.readable)
+        }
         self.connections[slot].state = state
     }
 
@@ -240,12 +242,6 @@ package struct Engine: ~Copyable {
 
     // MARK: Looking at a connection
 
-    @inlinable
-    package subscript(_ slot: Int) -> Connection {
-        // In place: a connection is larger than what one wants to know of it.
-        unsafeAddress { unsafe self.connections.address(of: slot) }
-    }
-
     package var connectionCount: Int { self.connections.count }
     package var connectionsMax: Int { self.connections.capacity }
     package var blocksUsed: Int { self.pool.used }
@@ -349,8 +345,8 @@ package struct Engine: ~Copyable {
 
     // MARK: Sending
 
-    /// Sends what was `written`, and keeps what the kernel does not take (`hasOutput` then; it leaves with
-    /// `flush`). Behind output that waits it is appended.
+    /// Sends what was `written`, and keeps what the kernel does not take (`hasOutput` then; it
+    /// leaves with `flush`). Behind output that waits it is appended.
     ///
     /// False when the connection is broken, or no block or room is left for the rest.
     package mutating func send(_ slot: Int, _ written: borrowing ByteWriter) -> Bool {
@@ -384,7 +380,7 @@ package struct Engine: ~Copyable {
         return true
     }
 
-    /// Sends what waits. False when the connection is broken; `hasOutput` tells if some still waits.
+    /// Sends what waits. False when the connection is broken; `hasOutput` tells if some is left.
     package mutating func flush(_ slot: Int) -> Bool {
         while self.connections[slot].hasOutput {
             guard self.connections[slot].state.contains(.writable) else { return true }
@@ -410,9 +406,9 @@ package struct Engine: ~Copyable {
         return true
     }
 
-    /// Sends what was `written`, then `range` of the input of `source`, with one call where the kernel takes
-    /// both. Returns how many bytes of `range` left (what is missing of `written` is kept), or nil
-    /// when the connection is broken. Not for a connection with output that waits.
+    /// Sends what was `written`, then `range` of the input of `source`, with one call where the
+    /// kernel takes both. Returns how many bytes of `range` left (what is missing of `written` is
+    /// kept), or nil when the connection is broken. Not for a connection with output that waits.
     package mutating func send(
         _ slot: Int,
         _ written: borrowing ByteWriter,
