@@ -4,8 +4,8 @@ import BelayBytes
 /// present the same one, pay for OpenSSL once.
 ///
 /// A place is found by a hash of the whole text under a seed of the worker's own, and only a text
-/// that is the same to the last byte counts: so a forger learns nothing from the time it takes. What the
-/// binding is worth now is judged anew each time.
+/// that is the same to the last byte counts: so a forger learns nothing from the time it takes.
+/// What the binding is worth now is judged anew each time.
 struct OpenedCookies: ~Copyable {
     // Limit: 512 cookies of 82 characters with their bindings are about 64 KiB for each worker and
     // pool: they stay in the processor's second cache.

@@ -28,7 +28,10 @@ extension Worker {
             self.exchanges[exchange].server = Int32(truncatingIfNeeded: slot)
             self.exchanges[exchange].state.insert(.isReused)
             self.exchanges[exchange].record.isReused = true
-            self.engine.setDeadline(slot, .distantFuture)
+            self.exchanges[exchange].record.connectStarted = nil
+            self.exchanges[exchange].record.connectDone = nil
+            // The deadline of its idle time stays: it is ignored while an exchange runs, and moving
+            // it twice for each exchange would cost more.
             self.pump(exchange)
             return
         }
