@@ -42,7 +42,8 @@ extension Scenarios {
             }
         }
 
-        @Test func `when descriptors run out connections are refused, and then it goes on`() throws {
+        @Test func `when descriptors run out connections are refused, and then it goes on`() throws
+        {
             try Scenario.run { scenario in
                 let server = try scenario.server("a")
                 let belay = try scenario.belay([server], descriptors: 64)

@@ -99,9 +99,11 @@ extension Scenarios {
         @Test func `a server's answer that is no HTTP is answered for with 502`() throws {
             try Scenario.run { scenario in
                 for garbage in [
-                    "hello\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                    "hello\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
-                    "HTTP/1.1 99 X\r\n\r\n", "HTTP/1.1 200 OK\r\nA : b\r\nContent-Length: 0\r\n\r\n",
+                    "HTTP/1.1 99 X\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nA : b\r\nContent-Length: 0\r\n\r\n",
                 ] {
                     let server = try scenario.server("a", RawServer.answering(garbage))
                     let belay = try scenario.belay([server])
