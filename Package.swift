@@ -123,6 +123,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "ShopTests", dependencies: ["belay-shop"], swiftSettings: settings),
+        .testTarget(name: "ScenarioTests", dependencies: ["belay"], swiftSettings: settings),
         tests("BelayBytes"),
         tests("BelayCore"),
         tests("BelaySettings", ["BelayCore"]),
