@@ -5,6 +5,11 @@ proxy's processes. Kernels without exact accounting of user and system time
 (CONFIG_TICK_CPU_ACCOUNTING, the usual one) sample which of the two a tick found: so user and
 system are the total above, divided by the proportion of utime to stime in /proc/PID/stat
 over the same slice.
+
+What others took of the proxy's core is at least the time that the proxy's busiest thread was
+ready to run and did not. It is at most the time that the core was not idle without the proxy
+running, and at most the time that other tasks ran which were last seen on this core: the
+first counts waking up, too, and the second what a task did before it moved here.
 """
 
 import dataclasses
@@ -33,6 +38,7 @@ class Reading:
     threads: dict[int, tuple[int, int]]  # thread: (ran, waited), in ns
     user: float  # s, of all processes, ended threads included
     system: float
+    others: dict[int, int]  # other threads of the machine, last seen on this core: ns they ran
     core_idle: float  # s
     load_core_idle: float
 
@@ -49,13 +55,33 @@ class Reading:
                 numbers = _read(f"/proc/{process}/task/{thread}/schedstat").split()
                 if len(numbers) >= 2:
                     threads[int(thread)] = (int(numbers[0]), int(numbers[1]))
+        others = {t: ran for t, ran in _running_on(core).items() if t not in threads}
         return Reading(
-            time.monotonic(), threads, user, system, _idle(core), _idle(load_core)
+            time.monotonic(), threads, user, system, others, _idle(core), _idle(load_core)
         )
 
 
+def _running_on(core: int) -> dict[int, int]:
+    """All threads of the machine that ran on a core last, and how long they ran so far."""
+    found = {}
+    for process in os.listdir("/proc"):
+        if not process.isdigit():
+            continue
+        try:
+            threads = os.listdir(f"/proc/{process}/task")
+        except OSError:
+            continue
+        for thread in threads:
+            fields = _read(f"/proc/{process}/task/{thread}/stat").rpartition(")")[2].split()
+            # The processor is field 39, after the two that were cut off.
+            if len(fields) > 36 and int(fields[36]) == core:
+                numbers = _read(f"/proc/{process}/task/{thread}/schedstat").split()
+                found[int(thread)] = int(numbers[0]) if numbers else 0
+    return found
+
+
 def _idle(core: int) -> float:
-    """Seconds that a core had nothing to do. Unlike the other columns it is not sampled."""
+    """Seconds that a core had nothing to do."""
     for line in _read("/proc/stat").splitlines():
         words = line.split()
         if words[0] == f"cpu{core}":
@@ -78,7 +104,10 @@ def spent(before: Reading, after: Reading) -> dict:
     gone = set(before.threads) - set(after.threads)
     total = user + system if gone else sum(ran.values()) / 1e9
     share = user / (user + system) if user + system > 0 else 0.0
-    busy = elapsed - (after.core_idle - before.core_idle)
+    ran_by_others = sum(
+        (now - before.others.get(thread, 0)) / 1e9 for thread, now in after.others.items()
+    )
+    busy = elapsed - (after.core_idle - before.core_idle) - total
     # The busiest thread's waiting for the core, beyond what its own siblings can explain.
     busiest = max(ran, key=ran.get) if ran else 0
     siblings = sum(ran.values()) - ran.get(busiest, 0)
@@ -89,7 +118,7 @@ def spent(before: Reading, after: Reading) -> dict:
         "user": total * share,
         "system": total * (1 - share),
         "core_share": total / elapsed,
-        "others": max(0.0, busy - total, kept_waiting) / elapsed,
+        "others": max(0.0, min(ran_by_others, busy), kept_waiting) / elapsed,
         "load_core_share": 1 - (after.load_core_idle - before.load_core_idle) / elapsed,
     }
 
