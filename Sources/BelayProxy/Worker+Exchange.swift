@@ -299,16 +299,16 @@ extension Worker {
     /// exchange may be over when it returns.
     mutating func pump(_ exchange: Int) {
         let client = Int(self.exchanges[exchange].client)
+        if self.exchanges[exchange].state.contains(.isTunnel) {
+            self.pumpTunnel(exchange)
+            return
+        }
         if self.exchanges[exchange].state.contains(.responseDone) {
             self.finishWhenFlushed(exchange)
             return
         }
         let server = Int(self.exchanges[exchange].server)
         guard server >= 0, !self.engine[server].state.contains(.connecting) else { return }
-        if self.exchanges[exchange].state.contains(.isTunnel) {
-            self.pumpTunnel(exchange)
-            return
-        }
         if self.engine[client].hasOutput, !self.engine.flush(client) {
             self.cut(exchange, .clientLeft)
             return
@@ -469,6 +469,9 @@ extension Worker {
     private mutating func closeExchange(_ exchange: Int) {
         self.exchanges[exchange].record.ended = self.engine.now
         self.givePipes(exchange)
+        if self.exchanges[exchange].state.contains(.isTunnel) {
+            self.metrics.count(.tunnelsClosed)
+        }
         if self.exchanges[exchange].state.contains(.isTunnel) { self.metrics.count(.tunnelsClosed) }
         self.metrics.exchangeEnded(self.exchanges[exchange].record)
         self.writeLog(exchange)

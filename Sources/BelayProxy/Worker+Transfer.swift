@@ -286,16 +286,8 @@ extension Worker {
     private mutating func transfer(_ exchange: Int, _ direction: Direction) -> TransferOutcome {
         var flow = self.flow(exchange, direction)
         let outcome = self.move(&flow, exchange, direction)
-        if direction == .response { self.consumeUsed(&flow) }
         self.keep(flow, exchange, direction)
         return outcome
-    }
-
-    /// Gives up what was used of a server's input: framing too, of which nothing is sent.
-    private mutating func consumeUsed(_ flow: inout Flow) {
-        let used = flow.cursor - self.engine[flow.source].inputStart
-        if used > 0 { self.engine.consume(flow.source, used) }
-        flow.cursor = self.engine[flow.source].inputStart
     }
 
     private mutating func move(

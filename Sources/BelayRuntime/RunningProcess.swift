@@ -229,7 +229,9 @@ final class RunningProcess: Sendable {
         let logger = self.logger
         let outcome = self.outcome
         var quiet = logger
-        quiet.logLevel = Swift.max(logger.logLevel, .warning)
+        // What goes wrong for an operator arrives as an AdminError; the rest are a server's inner
+        // affairs, such as that it was cancelled at the end.
+        quiet.logLevel = .critical
         let adminLogger = quiet
         let task = Task {
             do {
