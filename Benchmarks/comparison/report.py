@@ -3,6 +3,8 @@
 from .summary import REFERENCE, Spread, Summary
 from .workloads import IDLE_RATE
 
+# More new connections to servers in an exchange than this are worth a line.
+SERVER_CONNECTIONS_MAX = 0.05
 NAMES = {"belay": "Belay", "haproxy": "HAProxy", "nginx": "nginx", "caddy": "Caddy"}
 
 
@@ -52,6 +54,7 @@ class Report:
                              "VmHWM, added over a proxy's processes."),
             self._idle(),
             self._calls(),
+            self._server_connections(),
             self._method(),
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
@@ -185,6 +188,19 @@ class Report:
         return "## System calls per exchange\n\n" \
                f"Counted by {self.about['calls_by']} in a run of its own, epoll_wait " \
                "included.\n\n" + _table(self._head(), rows)
+
+    def _server_connections(self) -> str:
+        """Says who did not keep its connections to the servers."""
+        found = []
+        for workload in self.workloads:
+            for proxy in self.proxies:
+                value = self.summary.value(workload.name, proxy, "server_connections")
+                if value and value.median > SERVER_CONNECTIONS_MAX:
+                    name = NAMES.get(proxy, proxy)
+                    found.append(f"- {workload.title}: {name} {value.median:.2f} an exchange")
+        if not found:
+            found = ["All proxies kept their connections to the servers in all workloads."]
+        return "## New connections to servers\n\n" + "\n".join(found)
 
     def _method(self) -> str:
         lines = [f"- {note}" for note in self.about["notes"]]
