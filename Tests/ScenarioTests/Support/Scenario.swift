@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// All scenarios, one after the other: each has the machine to itself.
-@Suite(.serialized) enum Scenarios {}
+@Suite(.serialized, .ownThread) enum Scenarios {}
 
 /// What one test starts, in a directory of its own. All of it ends with the test.
 final class Scenario {
