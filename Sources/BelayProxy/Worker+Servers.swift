@@ -171,8 +171,7 @@ extension Worker {
             let isClean =
                 state.contains(.serverStays) && state.contains(.requestDone)
                 && !state.contains(.requestRefused) && !self.engine[slot].hasInput
-                && !self.engine[slot].hasOutput
-                && !self.engine[slot].state.hasAny(of: .disturbed)
+                && !self.engine[slot].hasOutput && self.engine.isSettled(slot)
             if isClean { self.keepIdle(slot) } else { self.closeServer(slot) }
         }
         self.closeAtServer(exchange)

@@ -201,6 +201,9 @@ extension Worker {
         let answered = state.contains(.responseDone) && !self.engine[client].hasOutput
         let asked = state.contains(.requestDone) && !self.engine[server].hasOutput
         if answered && asked {
+            // An orderly end: a reset could destroy the last bytes on their way.
+            self.exchanges[exchange].server = -1
+            self.closeServer(server)
             self.cut(exchange, .tunnelClosed)
         } else if answered {
             self.engine.shutdownWrite(client)

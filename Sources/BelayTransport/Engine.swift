@@ -496,6 +496,17 @@ package struct Engine: ~Copyable {
     /// Whether the other side has neither sent anything nor closed: one system call.
     package func isQuiet(_ slot: Int) -> Bool { self.connections[slot].socket.isQuiet() }
 
+    /// Whether nothing is left to read and the connection is whole. A read that took just what it
+    /// asked for, as `splice` does with a body's rest, leaves that open: then the kernel is asked.
+    package mutating func isSettled(_ slot: Int) -> Bool {
+        let state = self.connections[slot].state
+        if state.contains(.peerClosed) || state.contains(.failed) { return false }
+        guard state.contains(.readable) else { return true }
+        guard self.isQuiet(slot) else { return false }
+        self.connections[slot].state.remove(.readable)
+        return true
+    }
+
     /// Says to the other side that no more will come, and goes on reading.
     package mutating func shutdownWrite(_ slot: Int) {
         guard !self.connections[slot].state.contains(.shut) else { return }
