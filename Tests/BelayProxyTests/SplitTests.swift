@@ -25,7 +25,7 @@ import Testing
         let stage = try Stage()
         let whole = try self.play(one, stage)
         for cut in 1..<one.requests.utf8.count {
-            let outcome = try self.play(one, stage, requestCut: cut)
+            let outcome = try self.play(one, stage, requestCut: .behind(cut))
             #expect(outcome == whole, "cut behind byte \(cut)")
             if outcome != whole { return }
         }
@@ -36,17 +36,35 @@ import Testing
         let stage = try Stage()
         let whole = try self.play(one, stage)
         for cut in 1..<(one.responses.map(\.utf8.count).max() ?? 1) {
-            let outcome = try self.play(one, stage, responseCut: cut)
+            let outcome = try self.play(one, stage, responseCut: .behind(cut))
             #expect(outcome == whole, "cut behind byte \(cut)")
             if outcome != whole { return }
         }
     }
 
+    @Test(arguments: cases)
+    func `a case that arrives byte by byte ends alike`(one: Case) throws {
+        let stage = try Stage()
+        let whole = try self.play(one, stage)
+        #expect(try self.play(one, stage, requestCut: .everywhere) == whole)
+        #expect(try self.play(one, stage, responseCut: .everywhere) == whole)
+        #expect(
+            try self.play(one, stage, requestCut: .everywhere, responseCut: .everywhere) == whole
+        )
+    }
+
+    /// Where a side's bytes are cut.
+    private enum Cut {
+        case none
+        case behind(Int)
+        case everywhere
+    }
+
     private func play(
         _ one: Case,
         _ stage: Stage,
-        requestCut: Int? = nil,
-        responseCut: Int? = nil
+        requestCut: Cut = .none,
+        responseCut: Cut = .none
     ) throws -> Outcome {
         let client = try stage.connect()
         defer { stage.close(client, cutting: true) }
@@ -69,14 +87,19 @@ import Testing
         return outcome
     }
 
-    private func send(_ text: String, to slot: Int, _ stage: Stage, cut: Int?) {
+    private func send(_ text: String, to slot: Int, _ stage: Stage, cut: Cut) {
         let bytes = Array(text.utf8)
-        guard let cut, cut < bytes.count else {
-            stage.send(slot, bytes)
-            return
+        var pieces = [bytes]
+        switch cut {
+        case .none: break
+        case .behind(let place):
+            if place < bytes.count { pieces = [Array(bytes[..<place]), Array(bytes[place...])] }
+        case .everywhere: pieces = bytes.map { [$0] }
         }
-        stage.send(slot, Array(bytes[..<cut]))
-        stage.settle()
-        stage.send(slot, Array(bytes[cut...]))
+        for piece in pieces.dropLast() {
+            stage.send(slot, piece)
+            stage.settle()
+        }
+        if let last = pieces.last { stage.send(slot, last) }
     }
 }

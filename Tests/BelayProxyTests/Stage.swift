@@ -35,13 +35,20 @@ final class Stage {
         var isConnected = false
         /// What has arrived and was not taken.
         var received: [UInt8] = []
+        /// What is to be sent, and how much of it the engine has.
         var outgoing: [UInt8] = []
+        var given = 0
         /// Belay has sent all it has.
         var isOver = false
         /// Belay has reset the connection.
         var isCut = false
         /// Nothing is read meanwhile.
         var isPaused = false
+        /// What arrives is counted and thrown away.
+        var isCounting = false
+        var counted = 0
+
+        var isSending: Bool { self.given < self.outgoing.count }
     }
 
     let address: SocketAddress
@@ -99,7 +106,7 @@ final class Stage {
                     mailbox: mailbox,
                     shared: shared,
                     metrics: store.workers[0],
-                    log: nil,
+                    logs: Slab(capacity: 1),
                     seed: 1
                 )
                 worker.run()
@@ -173,6 +180,8 @@ final class Stage {
     }
 
     func pause(_ slot: Int) { self.peers[slot]?.isPaused = true }
+
+    func count(_ slot: Int) { self.peers[slot]?.isCounting = true }
 
     func resume(_ slot: Int) {
         self.peers[slot]?.isPaused = false
@@ -281,32 +290,41 @@ final class Stage {
     }
 
     private func push(_ slot: Int) {
-        guard var peer = self.peers[slot] else { return }
-        guard self.engine.flush(slot) else { return }
-        while !peer.outgoing.isEmpty, !self.engine[slot].hasOutput {
+        guard self.peers[slot] != nil, self.engine.flush(slot) else { return }
+        while self[slot].isSending, !self.engine[slot].hasOutput {
             // Limit: what the engine keeps of it fits into one block.
-            let piece = peer.outgoing.prefix(32 * 1024)
+            let start = self[slot].given
+            let piece = Array(self[slot].outgoing[start...].prefix(32 * 1024))
             var writer = ByteWriter(capacity: piece.count)
-            for byte in piece { writer.append(byte) }
-            guard self.engine.send(slot, writer) else { break }
-            peer.outgoing.removeFirst(piece.count)
+            writer.append(piece.span)
+            guard self.engine.send(slot, writer) else { return }
+            self.peers[slot]?.given += piece.count
         }
-        self.peers[slot] = peer
+        if !self[slot].isSending {
+            self.peers[slot]?.outgoing = []
+            self.peers[slot]?.given = 0
+        }
     }
 
     private func drain(_ slot: Int) {
-        guard var peer = self.peers[slot], !peer.isPaused else { return }
+        guard self.peers[slot] != nil, !self[slot].isPaused else { return }
         let memory = self.engine.memory
         while self.engine[slot].state.contains(.readable) {
             guard self.engine.receive(slot) != nil else { break }
             guard self.engine[slot].hasInput else { continue }
             let range = self.engine[slot].inputStart..<self.engine[slot].inputEnd
-            let bytes = memory.bytes(self.engine[slot].inputBlock, range)
-            for index in bytes.indices { peer.received.append(bytes[index]) }
+            if self[slot].isCounting {
+                self.peers[slot]?.counted += range.count
+            } else {
+                let bytes = memory.bytes(self.engine[slot].inputBlock, range)
+                var fresh: [UInt8] = []
+                fresh.reserveCapacity(range.count)
+                for index in bytes.indices { fresh.append(bytes[index]) }
+                self.peers[slot]?.received += fresh
+            }
             self.engine.consume(slot, range.count)
         }
-        if self.engine[slot].state.contains(.atEnd) { peer.isOver = true }
-        if self.engine[slot].state.contains(.failed) { peer.isCut = true }
-        self.peers[slot] = peer
+        if self.engine[slot].state.contains(.atEnd) { self.peers[slot]?.isOver = true }
+        if self.engine[slot].state.contains(.failed) { self.peers[slot]?.isCut = true }
     }
 }
