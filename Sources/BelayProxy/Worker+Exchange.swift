@@ -472,7 +472,6 @@ extension Worker {
         if self.exchanges[exchange].state.contains(.isTunnel) {
             self.metrics.count(.tunnelsClosed)
         }
-        if self.exchanges[exchange].state.contains(.isTunnel) { self.metrics.count(.tunnelsClosed) }
         self.metrics.exchangeEnded(self.exchanges[exchange].record)
         self.writeLog(exchange)
         self.exchanges.remove(exchange)
