@@ -10,6 +10,10 @@ import BelayTransport
 // are read.
 
 extension Worker {
+    // Limit: what is read of a response before its head is known: small answers whole, of long ones
+    // little, because the rest is spliced.
+    private static let firstRead = 16 * 1024
+
     // MARK: Connections
 
     /// Gives the exchange a connection to its server: an idle one if there is, else a new one.
@@ -232,7 +236,7 @@ extension Worker {
             }
             guard state.contains(.readable) else { return false }
             if self.engine.inputRoom(slot) == 0 { self.engine.compactInput(slot) }
-            guard let moved = self.engine.receive(slot) else {
+            guard let moved = self.engine.receive(slot, limit: Self.firstRead) else {
                 self.answer(exchange, .noMemory)
                 return false
             }
