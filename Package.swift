@@ -134,12 +134,13 @@ let package = Package(
         tests("BelayBalancing", ["BelayCore", "BelayTestSupport"]),
         tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
         tests("BelayTransport", ["BelayCore", "BelayBytes"]),
-        tests(
-            "BelayProxy",
-            [
-                "BelayCore", "BelayBytes", "BelayHTTP", "BelayTransport", "BelayTelemetry",
-                "BelayBalancing", "BelayPersistence",
-            ]
+        .testTarget(
+            name: "BelayProxyTests",
+            dependencies: [
+                "BelayProxy", "BelayCore", "BelayBytes", "BelayHTTP", "BelayTransport",
+                "BelayTelemetry", "BelayBalancing", "BelayPersistence",
+            ],
+            swiftSettings: settings
         ),
     ]
 )
