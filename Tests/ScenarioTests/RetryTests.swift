@@ -72,6 +72,27 @@ extension Scenarios {
             }
         }
 
+        @Test func `a POST on an idle connection that the server closes is not sent twice`() throws {
+            try Scenario.run { scenario in
+                let server = try scenario.server("a") { wire, server in
+                    _ = try server.next(wire)
+                    try wire.write(whole("a"))
+                    _ = try server.next(wire)
+                }
+                let other = try scenario.server("other")
+                var file = BelayFile([server, other], pool: ["balance: round-robin"])
+                file.serverExtras["other"] = "weight: 0"
+                let belay = try scenario.belay(file)
+                let client = try belay.connect()
+                #expect(try client.ask().text == "a")
+                let answer = try client.ask(method: "POST", body: "x")
+                #expect(answer.status == 502)
+                #expect(answer.text.contains("server-closed-early"))
+                #expect(server.requests.now.map(\.method) == ["GET", "POST"])
+                #expect(other.requests.now.isEmpty)
+            }
+        }
+
         @Test func `five failures eject a server, and it comes back`() throws {
             try Scenario.run { scenario in
                 let port = try scenario.freePort()

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 extension Scenarios {
@@ -31,6 +32,30 @@ extension Scenarios {
                 #expect(answer.status == 413)
                 #expect(answer.text == "too large")
                 #expect(answer.closes)
+            }
+        }
+
+        @Test(arguments: [1, 3, 7, 1000])
+        func `bodies arrive whole however they are cut on their way`(step: Int) throws {
+            try Scenario.run { scenario in
+                let text = String(repeating: "0123456789abcdef", count: 40)
+                let chunks =
+                    "280;a=b\r\n\(text)\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"
+                let server = try scenario.server("a") { wire, server in
+                    while let request = try server.next(wire) {
+                        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        try wire.write(head + chunks, inSteps: step)
+                        #expect(request.text == text + "hello")
+                    }
+                }
+                let client = try scenario.belay([server]).connect()
+                for _ in 0..<2 {
+                    let head = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    try client.write(head + chunks, inSteps: step)
+                    let answer = try client.answer(to: "PUT")
+                    #expect(answer.text == text + "hello")
+                    #expect(answer.trailers.map(\.value) == ["1"])
+                }
             }
         }
 
@@ -205,6 +230,17 @@ extension Scenarios {
 }
 
 extension Wire {
+    /// Sends a text in pieces that leave one by one; how many of them the other side reads at once
+    /// is chance.
+    func write(_ text: String, inSteps step: Int) throws {
+        let bytes = Array(text.utf8)
+        self.socket.sendAtOnce()
+        for start in stride(from: 0, to: bytes.count, by: step) {
+            try self.write(Array(bytes[start..<Swift.min(start + step, bytes.count)]))
+            sched_yield()
+        }
+    }
+
     /// Sends so many zeros; `whenFull` is called each time that the other side takes no more.
     func write(zeros count: Int, whenFull: () -> Void = {}) throws {
         let part = [UInt8](repeating: 0, count: 1 << 20)

@@ -144,6 +144,9 @@ struct Socket: Sendable {
         guard count > 0 else { throw Failure.timedOut("waited \(patienceSeconds) s \(what)") }
     }
 
+    /// Sends each write at once instead of waiting for the acknowledgement of the one before.
+    func sendAtOnce() { self.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+
     func closeWrite() { shutdown(self.descriptor, Int32(SHUT_WR)) }
 
     /// Ends both directions, and wakes whoever waits in `accept` or `read`.
