@@ -39,12 +39,15 @@ package struct ServerPlan: Sendable {
     package var text: InternedText
     package var id: ServerID
     package var address: SocketAddress
+    /// The Host of requests that name none, which only HTTP/1.0 may do.
+    package var defaultHost: InternedText
 
     package init(name: ServerName, address: SocketAddress) {
         self.name = name
         self.id = ServerID(of: name)
         self.text = InternedText(name.rawValue)
         self.address = address
+        self.defaultHost = InternedText(address.description)
     }
 }
 

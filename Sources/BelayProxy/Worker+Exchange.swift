@@ -43,14 +43,18 @@ extension Worker {
         let pool = self.routes[route].pool
         self.exchanges[exchange].record.route = route
         self.exchanges[exchange].record.pool = pool
-        if !self.trusted.isEmpty {
+        let peer = self.engine[slot].address.ip
+        if self.isTrusted(peer) {
             self.exchanges[exchange].record.client.ip = clientAddress(
-                peer: self.engine[slot].address.ip,
+                peer: peer,
                 self.fields,
                 in: input,
                 from: start,
                 trusted: self.trusted
             )
+            if forwardedIsTLS(self.fields, in: input, from: start) == true {
+                self.exchanges[exchange].state.insert(.isOverTLS)
+            }
         }
         self.openBinding(exchange, pool)
         self.chooseServer(exchange)
@@ -226,7 +230,13 @@ extension Worker {
             self.metrics.count(.connectFailures, pool: pool, server: server)
         }
         if ending == .connectTimedOut { self.metrics.timedOut(.connect) }
-        if ending == .serverTimedOut { self.metrics.timedOut(.server) }
+        if case .serverTimedOut = ending {
+            self.metrics.timedOut(.server)
+            // That it took at least so long is what `least-time` has to know of it.
+            let now = self.engine.now
+            let began = self.exchanges[exchange].record.headReceived ?? now
+            self.pools[pool].plan.table.answered(server, after: now - began, at: now)
+        }
         self.exchanges[exchange].tried.insert(server)
         let mayRetry = RetryPolicy(retriesMax: self.pools[pool].plan.retries).mayRetry(
             after: failure,

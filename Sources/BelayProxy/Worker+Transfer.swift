@@ -82,6 +82,9 @@ extension Worker {
         var rules = self.rules
         if let pool = self.exchanges[exchange].record.pool {
             rules.bindingCookie = self.pools[pool].plan.cookieName
+            if request.minorVersion == 0, let server = self.exchanges[exchange].record.server {
+                rules.defaultHost = self.pools[pool].plan.servers[server].defaultHost
+            }
         }
         let peer = self.engine[slot].address.ip
         writeRequest(
@@ -92,7 +95,7 @@ extension Worker {
             rules: rules,
             facts: ForwardingFacts(
                 client: peer,
-                isTLS: false,
+                isTLS: self.exchanges[exchange].state.contains(.isOverTLS),
                 peerIsTrusted: self.isTrusted(peer)
             ),
             framing: request.framing,

@@ -41,6 +41,7 @@ struct PlanBuilder {
         limits.headTimeout = wanted.headTimeout
         limits.keepAlive = wanted.keepAlive
         limits.idle = wanted.idle
+        limits.tunnelIdle = wanted.tunnelIdle
         limits.pendingConnects = wanted.pendingConnects
         limits.requestsPerConnection = wanted.requestsPerConnection ?? 0
         return limits

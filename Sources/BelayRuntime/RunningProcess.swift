@@ -131,6 +131,9 @@ final class RunningProcess: Sendable {
         for listener in settings.listeners {
             var sockets: [Descriptor] = []
             var address = listener.address
+            if address.port != 0, Descriptor.isListenedOn(address) {
+                throw StartError(Self.sentence(.addressInUse, address))
+            }
             for _ in 0..<workers {
                 do throws(SystemError) {
                     let socket = try Descriptor.listen(on: address, backlog: Self.backlog)

@@ -74,6 +74,12 @@ extension Declaration {
             doc: "How long nothing may move in an exchange, on either side."
         ),
         Field(
+            "tunnel-idle",
+            \.tunnelIdle,
+            Scalar.duration(.milliseconds(100) ... .hours(24)).form,
+            doc: "How long nothing may move in a tunnel, such as a WebSocket, on either side."
+        ),
+        Field(
             "connect-timeout",
             \.connectTimeout,
             Scalar.duration(.milliseconds(1) ... .minutes(10)).form,

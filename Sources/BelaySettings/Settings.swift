@@ -210,6 +210,7 @@ extension Settings {
         package var headTimeout = TimeSpan.seconds(10)
         package var keepAlive = TimeSpan.seconds(60)
         package var idle = TimeSpan.seconds(60)
+        package var tunnelIdle = TimeSpan.hours(1)
         package var connectTimeout = TimeSpan.seconds(5)
         /// For each worker.
         package var pendingConnects = 1024

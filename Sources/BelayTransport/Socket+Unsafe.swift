@@ -158,6 +158,22 @@ package struct Descriptor: Hashable, Sendable {
         return .success(socket)
     }
 
+    /// Whether a program listens on `address`, be it one that shares its port: then a worker's
+    /// socket could be opened beside it, and the two would get each a part of the clients.
+    package static func isListenedOn(_ address: SocketAddress) -> Bool {
+        let isV4 = address.ip.isV4
+        let number = belay_socket(isV4 ? 1 : 0)
+        guard number >= 0 else { return false }
+        defer { _ = belay_close(number) }
+        _ = belay_set_reuse_address(number)
+        if !isV4 { _ = belay_set_v6_only(number, 0) }
+        var ip = AddressBytes(address.ip)
+        let bound = unsafe ip.withBytes {
+            unsafe belay_bind(number, isV4 ? 1 : 0, $0, address.port)
+        }
+        return bound != 0 && SystemError.last == .addressInUse
+    }
+
     /// A listening socket that shares its port with other workers' (SO_REUSEPORT).
     package static func listen(
         on address: SocketAddress,
