@@ -147,6 +147,38 @@ extension Scenarios {
             }
         }
 
+        @Test func `a server has its limit of requests, and who is bound to it comes back`() throws
+        {
+            try Scenario.run { scenario in
+                let mayAnswer = Watched(0)
+                let server = try scenario.server("a") { wire, server in
+                    while let request = try server.next(wire) {
+                        if request.target == "/slow" {
+                            try mayAnswer.wait(for: "leave to answer", atLeast: 1)
+                        }
+                        try wire.write(whole("a"))
+                    }
+                }
+                let other = try scenario.server("b")
+                var file = BelayFile([server, other], pool: ["persistence: { cookie: {} }"])
+                file.serverExtras = ["a": "max-connections: 1", "b": "state: maintenance"]
+                let before = try scenario.belay(file)
+                let binding = "Cookie: \(try #require(try before.ask().setCookie))"
+                file.serverExtras["b"] = "max-connections: 1"
+                let belay = try scenario.belay(file)
+                let slow = try belay.connect()
+                try slow.write("GET /slow HTTP/1.1\r\nHost: a\r\n\(binding)\r\n\r\n")
+                try server.requests.wait(for: "the slow request") { $0.count == 2 ? true : nil }
+                let moved = try belay.ask(fields: [binding])
+                #expect(moved.text == "b")
+                #expect(moved.setCookie == nil, "it is bound to a all the same")
+                mayAnswer.add()
+                #expect(try slow.answer().text == "a")
+                try belay.wait(for: ["belay_server_open_requests": 0])
+                #expect(try belay.ask(fields: [binding]).text == "a")
+            }
+        }
+
         @Test func `ten thousand connections, most of them idle`() throws {
             try Scenario.run { scenario in
                 let servers = try ["a", "b"].map { try scenario.server($0) }

@@ -124,6 +124,69 @@ extension Scenarios {
             }
         }
 
+        @Test func `requests with bodies may come all at once`() throws {
+            try Scenario.run { scenario in
+                let server = try scenario.server("a") { wire, server in
+                    while let request = try server.next(wire) {
+                        try wire.write(whole("\(request.target) \(request.text)"))
+                    }
+                }
+                let client = try scenario.belay([server]).connect()
+                var bytes = ""
+                for number in 0..<20 {
+                    bytes += "POST /\(number) HTTP/1.1\r\nHost: a\r\n"
+                    let body = String(repeating: "x", count: number * 300)
+                    if number % 2 == 0 {
+                        bytes += "Content-Length: \(body.count)\r\n\r\n\(body)"
+                    } else {
+                        let size = String(body.count, radix: 16)
+                        bytes += "Transfer-Encoding: chunked\r\n\r\n\(size)\r\n\(body)\r\n0\r\n\r\n"
+                    }
+                }
+                try client.write(bytes)
+                for number in 0..<20 {
+                    let body = String(repeating: "x", count: number * 300)
+                    #expect(try client.answer(to: "POST").text == "/\(number) \(body)")
+                }
+            }
+        }
+
+        @Test func `a server that closes after its answer is not asked on that connection`() throws
+        {
+            try Scenario.run { scenario in
+                let server = try scenario.server("a") { wire, server in
+                    while try server.next(wire) != nil {
+                        try wire.write(whole("a", fields: ["Connection: close"]))
+                    }
+                }
+                let belay = try scenario.belay([server])
+                let client = try belay.connect()
+                for _ in 0..<5 {
+                    let answer = try client.ask()
+                    #expect(answer.text == "a" && !answer.closes)
+                }
+                #expect(server.connections.now == 5)
+                try belay.wait(for: ["belay_server_retries_total": 0])
+            }
+        }
+
+        @Test func `absolute targets and the asterisk are understood`() throws {
+            try Scenario.run { scenario in
+                let server = try scenario.server("a")
+                let belay = try scenario.belay([server])
+                let client = try belay.connect()
+                try client.write("GET http://real.test/path?q HTTP/1.1\r\nHost: real.test\r\n\r\n")
+                #expect(try client.answer().text == "a")
+                try client.write("OPTIONS * HTTP/1.1\r\nHost: real.test\r\n\r\n")
+                #expect(try client.answer(to: "OPTIONS").text == "a")
+                try client.write("CONNECT real.test:443 HTTP/1.1\r\nHost: real.test:443\r\n\r\n")
+                #expect(try client.answer(to: "CONNECT").status == 405)
+                let seen = server.requests.now
+                #expect(seen.map(\.target) == ["/path?q", "*"])
+                #expect(seen.map { $0["host"] } == ["real.test", "real.test"])
+            }
+        }
+
         @Test func `five requests at once get their answers in order`() throws {
             try Scenario.run { scenario in
                 let size = 64 * 1024

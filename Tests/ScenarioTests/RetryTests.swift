@@ -57,6 +57,29 @@ extension Scenarios {
             }
         }
 
+        @Test(arguments: [(1000, "other"), (1_000_000, "server-closed-early")])
+        func `a body is sent again if it is still held`(size: Int, want: String) throws {
+            try Scenario.run { scenario in
+                let closing = try scenario.server("closing") { wire, server in
+                    _ = try wire.head()
+                    _ = try wire.discard(size)
+                }
+                let other = try scenario.server("other")
+                var file = BelayFile([closing, other], pool: ["balance: source-hash"])
+                file.serverExtras["other"] = "weight: 0"
+                let alone = try scenario.belay(file)
+                let body = String(repeating: "x", count: size)
+                #expect(try alone.ask(method: "PUT", body: body).status == 502)
+                file.serverExtras = [:]
+                file.pool = ["balance: round-robin", "failures: { count: 1000 }"]
+                let belay = try scenario.belay(file)
+                let answers = try (0..<2).map { _ in try belay.ask(method: "PUT", body: body).text }
+                #expect(answers.contains { $0.contains(want) })
+                #expect(answers.contains("other"))
+                #expect(other.requests.now.allSatisfy { $0.text == body })
+            }
+        }
+
         @Test func `an idle connection that the server closes costs no request`() throws {
             try Scenario.run { scenario in
                 // Each connection answers one request and is closed when the next arrives.
@@ -72,7 +95,8 @@ extension Scenarios {
             }
         }
 
-        @Test func `a POST on an idle connection that the server closes is not sent twice`() throws {
+        @Test func `a POST on an idle connection that the server closes is not sent twice`() throws
+        {
             try Scenario.run { scenario in
                 let server = try scenario.server("a") { wire, server in
                     _ = try server.next(wire)

@@ -199,6 +199,42 @@ extension Scenarios {
             }
         }
 
+        @Test func `memory stays flat on a long answer in chunks to a slow reader`() throws {
+            try Scenario.run { scenario in
+                let chunk =
+                    Array("10000\r\n".utf8) + [UInt8](repeating: 120, count: 65_536) + [13, 10]
+                let count = 2_000
+                let server = try scenario.server("a") { wire, server in
+                    while let request = try server.next(wire) {
+                        try wire.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                        for _ in 0..<(request.target == "/warm" ? 20 : count) {
+                            try wire.write(chunk)
+                        }
+                        try wire.write("0\r\n\r\n")
+                    }
+                }
+                let belay = try scenario.belay([server])
+                #expect(try belay.ask("/warm").body.count == 20 * 65_536)
+                let before = belay.program.peakKibibytes
+                let client = try belay.connect()
+                try client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.head()?.status == 200)
+                try belay.waitForStillness(of: server)
+                let size = count * 65_536
+                #expect(try client.discard(size) == size)
+                // What is left is the framing, whose amount is Belay's choice, and the end.
+                var tail: [UInt8] = []
+                while !tail.suffix(7).elementsEqual(Array("\r\n0\r\n\r\n".utf8)) {
+                    let more = try client.read(1)
+                    guard !more.isEmpty else { break }
+                    tail += more
+                }
+                #expect(!client.isAtEnd)
+                let grown = belay.program.peakKibibytes - before
+                #expect(before > 0 && grown < 8 * 1024, "grew by \(grown) KiB")
+            }
+        }
+
         @Test func `memory stays flat on a long upload to a slow server`() throws {
             try Scenario.run { scenario in
                 let size = 1 << 30
