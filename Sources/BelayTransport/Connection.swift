@@ -38,8 +38,6 @@ package struct Connection {
         @inlinable package static var broken: State { State(rawValue: 4 | 8 | 16) }
         /// What a new client's connection begins with.
         @inlinable package static var fresh: State { State(rawValue: 1 | 2) }
-        /// What a finished connect takes away.
-        @inlinable package static var opening: State { State(rawValue: 1 | 32) }
 
         @inlinable
         package func contains(_ other: State) -> Bool {

@@ -236,7 +236,7 @@ package struct Engine: ~Copyable {
         let state = self.connections[slot].state
         guard state.contains(.writable) || state.contains(.failed) else { return nil }
         if let error = self.connections[slot].socket.connectError() { return .failure(error) }
-        self.connections[slot].state.remove(.opening)
+        self.connections[slot].state.remove(.connecting)
         return .success(())
     }
 

@@ -159,7 +159,8 @@ final class Stage {
         let slot = try self.engine.connect(to: self.address).get()
         self.peers[slot] = Peer(server: nil)
         self.wait("the client is connected", sourceLocation) {
-            self.peers[slot]?.isConnected ?? false
+            // It may have been cut since.
+            self[slot].isConnected || self[slot].isCut
         }
         return slot
     }
@@ -282,7 +283,10 @@ final class Stage {
             switch self.engine.finishConnecting(slot) {
             case nil: return
             case .success: self.peers[slot]?.isConnected = true
-            case .failure: self.peers[slot]?.isCut = true
+            case .failure:
+                self.peers[slot]?.isCut = true
+                self.peers[slot]?.isOver = true
+                return
             }
         }
         self.push(slot)

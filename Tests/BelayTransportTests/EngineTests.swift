@@ -40,6 +40,29 @@ import Testing
         #expect(error == .connectionRefused)
     }
 
+    @Test func `what comes along with the connection is not missed`() throws {
+        var engine = try Engine.forTest()
+        var outside = try Engine.forTest()
+        let listener = try outside.listen()
+        let client = try engine.connect(to: listener.address).get()
+        outside.run("the other side speaks first, and finishes") { outside, event in
+            guard case .listener(let index) = event,
+                case .connection(let slot) = outside.accept(from: index)
+            else { return false }
+            outside.put(slot, [7])
+            outside.shutdownWrite(slot)
+            return true
+        }
+        engine.awaitArrival(client)
+        // One report for all of it.
+        engine.run("the connection is there") { engine, event in
+            guard case .connection(client) = event else { return false }
+            return engine.finishConnecting(client) != nil
+        }
+        #expect(engine.read(client, 2) == [7])
+        #expect(engine[client].state.contains(.atEnd))
+    }
+
     @Test func `without a free slot a connection is refused and closed`() throws {
         var engine = try Engine.forTest(connections: 1)
         var outside = try Engine.forTest()
