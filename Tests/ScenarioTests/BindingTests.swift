@@ -93,7 +93,7 @@ extension Scenarios {
             try Scenario.run { scenario in
                 let belay = try scenario.belay(
                     try ["a", "b"].map { try scenario.server($0) },
-                    pool: ["persistence: { cookie: { idle: 8s } }"]
+                    pool: ["persistence: { cookie: { idle: 12s } }"]
                 )
                 let first = try belay.ask()
                 let binding = try #require(first.setCookie)

@@ -94,6 +94,12 @@ final class Program: Sendable {
     /// What it printed, as one text.
     var text: String { self.output.now.joined(separator: "\n") }
 
+    /// How many descriptors it has open.
+    var descriptors: Int {
+        let folder = "/proc/\(self.identifier)/fd"
+        return (try? FileManager.default.contentsOfDirectory(atPath: folder).count) ?? 0
+    }
+
     /// The most memory that it held so far.
     var peakKibibytes: Int {
         let path = "/proc/\(self.identifier)/status"
