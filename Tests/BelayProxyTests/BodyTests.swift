@@ -131,4 +131,73 @@ import Testing
         #expect(stage[client].counted >= length)
         #expect(!stage[client].isCut)
     }
+
+    @Test func `a slow server holds the client back`() throws {
+        let stage = try Stage()
+        let client = try stage.connect()
+        // Limit: more than the kernel's buffers of two connections and a pipe hold.
+        let count = 512
+        let piece = Array(repeating: UInt8(ascii: "x"), count: 64 * 1024)
+        let length = 64 * 1024 * count
+        stage.send(client, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n")
+        var found: Int?
+        stage.wait("the head arrives") {
+            found = stage.peers.first { $1.server != nil && !$1.received.isEmpty }?.key
+            return found != nil
+        }
+        let server = try #require(found)
+        stage.pause(server)
+        var sent = 0
+        while sent < count, !stage[client].isSending {
+            stage.send(client, piece)
+            sent += 1
+            stage.settle()
+        }
+        #expect(sent < count, "the client was never stopped")
+        stage.count(server)
+        stage.resume(server)
+        while sent < count {
+            stage.send(client, piece)
+            stage.wait("the client goes on") { !stage[client].isSending }
+            sent += 1
+        }
+        stage.wait("all has arrived") { stage[server].counted >= length }
+        stage.send(server, "HTTP/1.1 204 No Content\r\n\r\n")
+        #expect(try stage.message(client).status == 204)
+        #expect(!stage[client].isOver)
+    }
+
+    @Test(
+        arguments: [
+            "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!",
+            "HTTP/1.1 413 Content Too Large\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "3\r\nno!\r\n0\r\n\r\n",
+        ],
+        ["Content-Length: 1048576", "Transfer-Encoding: chunked"]
+    )
+    func `a server that answers and breaks off an upload is heard`(
+        answer: String,
+        framing: String
+    ) throws {
+        let stage = try Stage()
+        let client = try stage.connect()
+        stage.send(client, "PUT / HTTP/1.1\r\nHost: a\r\n\(framing)\r\n\r\n")
+        var found: Int?
+        stage.wait("the head arrives") {
+            found = stage.peers.first { $1.server != nil && !$1.received.isEmpty }?.key
+            return found != nil
+        }
+        let server = try #require(found)
+        stage.pause(server)
+        let data = String(repeating: "x", count: 65_536)
+        stage.send(client, framing.hasPrefix("Content") ? data : "10000\r\n\(data)\r\n")
+        stage.settle()
+        // What it has not read makes its end a reset.
+        stage.send(server, answer)
+        stage.close(server)
+        stage.send(client, data)
+        let response = try stage.message(client)
+        #expect(response.status == 413)
+        #expect(response.body == "no!")
+    }
 }

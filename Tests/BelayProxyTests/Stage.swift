@@ -260,6 +260,9 @@ final class Stage {
         return true
     }
 
+    /// Handles what has happened until now, and does not wait.
+    func poll() { self.step(until: self.engine.now) }
+
     private func step(until end: Instant) {
         self.engine.wait(until: end)
         while let event = self.engine.nextEvent() {
