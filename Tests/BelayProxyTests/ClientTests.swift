@@ -181,11 +181,11 @@ import Testing
         #expect(answer.body.contains("pending-connects"))
     }
 
-    // MARK: Time
+    // MARK: Time. What must happen before a time is up has half a second.
 
     @Test func `half a head is answered with 408 when its time is up`() throws {
         var setup = Setup()
-        setup.limits.headTimeout = .milliseconds(30)
+        setup.limits.headTimeout = .milliseconds(500)
         let stage = try Stage(setup)
         let client = try stage.connect()
         stage.send(client, "GET / HT")
@@ -224,7 +224,7 @@ import Testing
     )
     func `an exchange in which nothing moves ends`(request: String, status: Int) throws {
         var setup = Setup()
-        setup.limits.idle = .milliseconds(50)
+        setup.limits.idle = .milliseconds(500)
         let stage = try Stage(setup)
         let client = try stage.connect()
         stage.send(client, request)
@@ -233,7 +233,7 @@ import Testing
 
     @Test func `an answer that stops half-way is cut`() throws {
         var setup = Setup()
-        setup.limits.idle = .milliseconds(50)
+        setup.limits.idle = .milliseconds(500)
         let stage = try Stage(setup)
         let client = try stage.connect()
         stage.send(client, Self.get)

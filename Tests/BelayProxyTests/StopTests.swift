@@ -33,8 +33,12 @@ import Testing
         let (slot, _) = try stage.request()
         stage.send(slot, Self.ok)
         _ = try stage.message(client)
+        // An idle connection would be closed after a while; this one has begun a request.
+        stage.send(client, "GET / HT")
+        stage.settle()
         stage.post(.stop(within: .seconds(60)))
-        stage.send(client, Self.get)
+        stage.settle()
+        stage.send(client, "TP/1.1\r\nHost: a\r\n\r\n")
         stage.send(try stage.request().slot, Self.ok)
         #expect(try stage.message(client).value("connection") == "close")
         stage.end(client)
