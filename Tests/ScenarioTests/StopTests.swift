@@ -18,7 +18,7 @@ extension Scenarios {
                 let asked = servers.flatMap { $0.requests.now.map(\.target) }
                 #expect(asked.filter { !answered.contains($0) } == [])
                 #expect(clients.flatMap { $0.broken.withLock { $0 } } == [])
-                #expect(belay.program.errors.now.last?.hasSuffix("stopped") == true)
+                #expect(belay.program.errors.now.contains { $0.hasSuffix("stopped") })
             }
         }
 

@@ -1,16 +1,25 @@
 import Foundation
 import Testing
 
+/// Connections that stay open to the end of a test, whenever it last looks at them.
+final class KeptWires {
+    var wires: [Wire] = []
+}
+
 /// A running Belay and its addresses.
 struct Belay {
     let program: Program
     let port: UInt16
     let admin: UInt16
+    let kept: KeptWires
 
     var url: String { "http://127.0.0.1:\(self.port)" }
 
+    /// A connection that stays open until the test ends or closes it.
     func connect(from source: UInt32 = 0x7F00_0001) throws -> Wire {
-        Wire(try Socket.connect(to: self.port, from: source))
+        let wire = Wire(try Socket.connect(to: self.port, from: source))
+        self.kept.wires.append(wire)
+        return wire
     }
 
     /// One request on a connection of its own.
@@ -20,17 +29,16 @@ struct Belay {
         fields: [String] = [],
         body: String? = nil
     ) throws -> Message {
-        try self.connect().ask(
-            target,
-            method: method,
-            fields: fields + ["Connection: close"],
-            body: body
-        )
+        let wire = Wire(try Socket.connect(to: self.port))
+        defer { wire.close() }
+        let fields = fields + ["Connection: close"]
+        return try wire.ask(target, method: method, fields: fields, body: body)
     }
 
     /// Sends bytes on a connection of its own and reads until Belay closes.
     func exchange(_ bytes: String) throws -> String {
-        let wire = try self.connect()
+        let wire = Wire(try Socket.connect(to: self.port))
+        defer { wire.close() }
         try wire.write(bytes)
         return try wire.readToEnd()
     }
@@ -220,6 +228,11 @@ extension Scenario {
         guard found else { throw Watched<Int>.TimedOut(description: "Belay ended at its start") }
         let port = try program.line(with: "listening on 127.0.0.1:")
         let admin = try program.line(with: "admin on http://127.0.0.1:")
-        return Belay(program: program, port: UInt16(port) ?? 0, admin: UInt16(admin) ?? 0)
+        return Belay(
+            program: program,
+            port: UInt16(port) ?? 0,
+            admin: UInt16(admin) ?? 0,
+            kept: self.kept
+        )
     }
 }

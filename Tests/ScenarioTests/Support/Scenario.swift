@@ -9,6 +9,7 @@ final class Scenario {
     let directory: String
     private var programs: [Program] = []
     private var servers: [RawServer] = []
+    let kept = KeptWires()
 
     private init() throws {
         let base = FileManager.default.temporaryDirectory
@@ -27,6 +28,7 @@ final class Scenario {
     }
 
     private func end() {
+        for wire in self.kept.wires { wire.close() }
         for program in self.programs.reversed() { program.end() }
         for server in self.servers { server.stop() }
         try? FileManager.default.removeItem(atPath: self.directory)
