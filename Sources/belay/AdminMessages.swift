@@ -5,7 +5,7 @@ import Foundation
 // `AdminSocket+Unsafe`.
 
 /// Why the running Belay could not be asked.
-package enum AdminError: Error, Equatable {
+package enum AdminCallError: Error, Equatable {
     /// Nobody listens there; what the system said.
     case noConnection(String)
     case timedOut
@@ -57,7 +57,7 @@ package struct AdminAnswer: Equatable {
 
     /// Takes everything that came until the connection was closed. Throws what an operator has to
     /// know: it is not Belay that answers, or the answer is not whole.
-    package init(parsing bytes: [UInt8]) throws(AdminError) {
+    package init(parsing bytes: [UInt8]) throws(AdminCallError) {
         guard let headEnd = firstRange(of: "\r\n\r\n", in: bytes[...]) else {
             throw bytes.starts(with: Array("HTTP/1.".utf8)) ? .cutShort : .notBelay
         }
@@ -87,7 +87,7 @@ package struct AdminAnswer: Equatable {
     }
 
     /// The body of a 200. Belay's errors are an object with a sentence.
-    package func successfulBody() throws(AdminError) -> [UInt8] {
+    package func successfulBody() throws(AdminCallError) -> [UInt8] {
         if self.status == 200 { return self.body }
         struct Failure: Decodable { let error: String }
         let failure = try? JSONDecoder().decode(Failure.self, from: Data(self.body))
@@ -96,7 +96,7 @@ package struct AdminAnswer: Equatable {
     }
 }
 
-private func unchunked(_ bytes: ArraySlice<UInt8>) throws(AdminError) -> [UInt8] {
+private func unchunked(_ bytes: ArraySlice<UInt8>) throws(AdminCallError) -> [UInt8] {
     var body: [UInt8] = []
     var rest = bytes
     while true {

@@ -11,7 +11,7 @@ enum AdminSocket {
     private static let patience = Duration.seconds(5)
 
     /// Sends the bytes and returns everything that comes back until the other side closes.
-    static func ask(_ request: [UInt8], at address: SocketAddress) throws(AdminError) -> [UInt8] {
+    static func ask(_ request: [UInt8], at address: SocketAddress) throws(AdminCallError) -> [UInt8] {
         let deadline = ContinuousClock.now + self.patience
         let family = address.ip.isV4 ? AF_INET : AF_INET6
         let socket = Glibc.socket(family, Int32(SOCK_STREAM.rawValue), 0)
@@ -30,7 +30,7 @@ enum AdminSocket {
         return try self.receive(from: socket, until: deadline)
     }
 
-    private static func send(_ bytes: [UInt8], over socket: Int32) throws(AdminError) {
+    private static func send(_ bytes: [UInt8], over socket: Int32) throws(AdminCallError) {
         var sent = 0
         while sent < bytes.count {
             // Safe: the buffer outlives the call, which reads at most the bytes after `sent`.
@@ -48,7 +48,7 @@ enum AdminSocket {
     private static func receive(
         from socket: Int32,
         until deadline: ContinuousClock.Instant
-    ) throws(AdminError) -> [UInt8] {
+    ) throws(AdminCallError) -> [UInt8] {
         var answer: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 16 << 10)
         while true {
@@ -94,7 +94,7 @@ private func connect(_ socket: Int32, to address: SocketAddress) -> Bool {
 }
 
 /// What the last call's failure means.
-private func connectionError() -> AdminError {
+private func connectionError() -> AdminCallError {
     // A socket with a time limit says EAGAIN at its end; connect says EINPROGRESS.
     errno == EAGAIN || errno == EINPROGRESS || errno == ETIMEDOUT
         ? .timedOut : .noConnection(systemError())

@@ -62,7 +62,7 @@ package struct ExplainCommand: ParsableCommand {
         let address = try self.adminAddress()
         let request = AdminRequest(path: "/api/explain?" + (try self.question()).query, to: address)
         let body: [UInt8]
-        do throws(AdminError) {
+        do throws(AdminCallError) {
             let answer = try AdminSocket.ask(request.bytes, at: address)
             body = try AdminAnswer(parsing: answer).successfulBody()
         } catch {
@@ -74,7 +74,7 @@ package struct ExplainCommand: ParsableCommand {
             return
         }
         guard let answer = try? JSONDecoder().decode(ExplainAnswer.self, from: Data(body)) else {
-            complain("belay explain: \(AdminError.notBelay.sentence(for: address))")
+            complain("belay explain: \(AdminCallError.notBelay.sentence(for: address))")
             throw ExitCode(1)
         }
         print(DecisionTable(answer).text, terminator: "")

@@ -143,9 +143,9 @@ import belay
                 "HTTP/1.1 400 Bad Request\r\n\r\n{\"error\":\"host is missing\"}",
                 .refused(status: 400, "host is missing")
             ),
-        ] as [(String, AdminError)]
+        ] as [(String, AdminCallError)]
     )
-    func `what is no answer of Belay's is named`(answer: String, want: AdminError) {
+    func `what is no answer of Belay's is named`(answer: String, want: AdminCallError) {
         #expect(throws: want) {
             try AdminAnswer(parsing: Array(answer.utf8)).successfulBody()
         }
@@ -157,7 +157,7 @@ import belay
         )
         for end in answer.indices {
             let prefix = Array(answer[..<end])
-            #expect(throws: AdminError.self) { try AdminAnswer(parsing: prefix) }
+            #expect(throws: AdminCallError.self) { try AdminAnswer(parsing: prefix) }
         }
     }
 
@@ -173,9 +173,9 @@ import belay
             (.tooLarge, "the answer of 127.0.0.1:9900 is too large to be Belay's"),
             (.notBelay, "what listens on 127.0.0.1:9900 is not a Belay's admin address"),
             (.refused(status: 503, "starting\u{7}"), "starting\u{FFFD}"),
-        ] as [(AdminError, String)]
+        ] as [(AdminCallError, String)]
     )
-    func `an operator reads what went wrong`(error: AdminError, want: String) {
+    func `an operator reads what went wrong`(error: AdminCallError, want: String) {
         #expect(error.sentence(for: self.address) == want)
     }
 }
