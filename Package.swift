@@ -124,7 +124,7 @@ let package = Package(
         ),
         .testTarget(name: "ShopTests", dependencies: ["belay-shop"], swiftSettings: settings),
         .testTarget(name: "ScenarioTests", dependencies: ["belay"], swiftSettings: settings),
-        tests("BelayBytes"),
+        tests("BelayBytes", ["BelayCore"]),
         tests("BelayCore"),
         tests("BelaySettings", ["BelayCore"]),
         tests("BelayHTTP", ["BelayCore", "BelayBytes"]),
