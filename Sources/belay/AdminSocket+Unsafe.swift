@@ -11,7 +11,8 @@ enum AdminSocket {
     private static let patience = Duration.seconds(5)
 
     /// Sends the bytes and returns everything that comes back until the other side closes.
-    static func ask(_ request: [UInt8], at address: SocketAddress) throws(AdminCallError) -> [UInt8] {
+    static func ask(_ request: [UInt8], at address: SocketAddress) throws(AdminCallError) -> [UInt8]
+    {
         let deadline = ContinuousClock.now + self.patience
         let family = address.ip.isV4 ? AF_INET : AF_INET6
         let socket = Glibc.socket(family, Int32(SOCK_STREAM.rawValue), 0)
