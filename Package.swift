@@ -37,10 +37,6 @@ func tests(_ room: String, _ dependencies: [Target.Dependency] = []) -> Target {
 }
 
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
-let lifecycle = Target.Dependency.product(
-    name: "ServiceLifecycle",
-    package: "swift-service-lifecycle"
-)
 let arguments = Target.Dependency.product(
     name: "ArgumentParser",
     package: "swift-argument-parser"
@@ -61,10 +57,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
-        .package(
-            url: "https://github.com/swift-server/swift-service-lifecycle",
-            from: "2.13.0"
-        ),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     ],
     targets: [
@@ -98,7 +90,7 @@ let package = Package(
             [
                 "BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP", "BelayTransport",
                 "BelayTelemetry", "BelayBalancing", "BelayPersistence", "BelayProxy",
-                "BelayAdmin", "BelaySettings", lifecycle, logging,
+                "BelayAdmin", "BelaySettings", logging,
             ]
         ),
         .executableTarget(
