@@ -179,7 +179,15 @@ extension Worker {
         self.exchanges[exchange].state.insert(.hasRequest)
         self.exchanges[exchange].headStart = start
         self.exchanges[exchange].cursor = start &+ length
-        self.exchanges[exchange].record.bytesFromClient = UInt64(length)
+        // With what came of the body together with the head.
+        var received = UInt64(length)
+        let behind = UInt64(self.engine[slot].inputEnd - start - length)
+        switch request.framing {
+        case .length(let size): received &+= Swift.min(size, behind)
+        case .chunked: received &+= behind
+        case .none, .untilClose: break
+        }
+        self.exchanges[exchange].record.bytesFromClient = received
         self.exchanges[exchange].record.headReceived = self.engine.now
         if !request.keepsAlive { self.exchanges[exchange].state.insert(.closesClient) }
         if self.limits.requestsPerConnection > 0,

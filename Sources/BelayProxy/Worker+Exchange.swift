@@ -478,6 +478,15 @@ extension Worker {
     /// Counts and logs the exchange and frees its slot.
     private mutating func closeExchange(_ exchange: Int) {
         self.exchanges[exchange].record.ended = self.engine.now
+        if self.exchanges[exchange].state.contains(.hasRequest),
+            !self.exchanges[exchange].state.contains(.bodyLetGo)
+        {
+            // All of it still lies in the client's block, so its size is exact: what was received
+            // behind a chunked body may be the next request's.
+            self.exchanges[exchange].record.bytesFromClient = UInt64(
+                self.exchanges[exchange].cursor - self.exchanges[exchange].headStart
+            )
+        }
         self.givePipes(exchange)
         if self.exchanges[exchange].state.contains(.isTunnel) {
             self.metrics.count(.tunnelsClosed)
