@@ -1,7 +1,7 @@
 // BelayBytes: what every hot room does with bytes, and nothing that knows what the bytes mean.
-// Searching and word loads over `Span`, a writer of fixed capacity, hashes, base64url, and the
-// table of shared counters. The unsafe steps are here so that parsers and policies need none.
-// Next door: BelayHTTP reads messages with these, BelayTransport moves them.
+// Searching and word loads over `Span`, a writer of fixed capacity, hashes, a checksum, base64url,
+// and the table of shared counters. The unsafe steps are here so that parsers and policies need
+// none. Next door: BelayHTTP reads messages with these, BelayTransport moves them.
 
 /// Bytes written one after the other into memory that is taken once and kept.
 ///

@@ -13,6 +13,8 @@ package struct ErrorAnswer: Sendable {
     /// The answer to HEAD: its head alone.
     package var isHead = false
     package var connection = ConnectionOption.close
+    /// The field line of Strict-Transport-Security, without its end, where it is to be said.
+    package var strictTransport: InternedText?
     /// Seconds for Retry-After, when it is worth saying.
     package var retryAfter: UInt32?
 
@@ -61,6 +63,10 @@ package func writeErrorAnswer(
     if answer.status == 405 {
         // RFC 9110 §15.5.6 demands the list. Belay refuses CONNECT and passes all else on.
         out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE\r\n")
+    }
+    if let line = answer.strictTransport {
+        out.append(line.bytes)
+        out.append("\r\n")
     }
     if let seconds = answer.retryAfter {
         out.append("Retry-After: ")

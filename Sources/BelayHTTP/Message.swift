@@ -2,7 +2,8 @@
 // bodies are read strictly, over `Span`, where they lie: what two programs could read in two ways
 // is refused, never repaired. The results are ranges into those bytes. Nothing here allocates per
 // message. Not here: sockets and time (BelayTransport), what to do with a message (BelayProxy).
-// Start with `RequestHead`, then `BodyReader`, then the writers.
+// Start with `RequestHead`, then `BodyReader`, then the writers. What stands around HTTP on a
+// connection is here as well: `ProxyHeader`, `ClientHello`, `WebSocketReader`.
 
 /// The request methods that decisions depend on; any other is `other` and passes through.
 package enum Method: UInt8, Sendable, CaseIterable {

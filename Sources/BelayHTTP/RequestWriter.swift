@@ -25,6 +25,8 @@ package struct ForwardingFacts: Sendable {
     package var isTLS: Bool
     /// `client` is in `trusted-proxies`: what its requests say about who asked is believed.
     package var peerIsTrusted: Bool
+    /// Belay asks the client for its certificate, and says itself what it found.
+    package var checksCertificates = false
 
     package init(client: IPAddress, isTLS: Bool, peerIsTrusted: Bool) {
         self.client = client
@@ -153,6 +155,7 @@ struct SeenFields {
             switch claim(ofName: line.name.moved(by: start), in: bytes) {
             case .none: return true
             case .whoAsked: return facts.peerIsTrusted
+            case .certificate: return facts.peerIsTrusted && !facts.checksCertificates
             case .never: return false
             }
         }

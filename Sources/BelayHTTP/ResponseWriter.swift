@@ -17,6 +17,8 @@ package struct ResponseOptions: Sendable {
     package var connection = ConnectionOption.none
     /// The name to write into Via, such as `belay`.
     package var via: InternedText?
+    /// The response came over HTTP/2, which has no reasons; some clients of HTTP/1.1 want one.
+    package var fillsReason = false
 
     package init(framing: BodyFraming) { self.framing = framing }
 }
@@ -40,7 +42,11 @@ package func writeResponse(
     out.append("HTTP/1.1 ")
     out.append(decimal: UInt64(head.status))
     out.append(UInt8(ascii: " "))
-    out.append(bytes, head.reason.moved(by: start))
+    if options.fillsReason, head.reason.isEmpty {
+        out.append(usualReason(of: head.status))
+    } else {
+        out.append(bytes, head.reason.moved(by: start))
+    }
     out.append("\r\n")
 
     // A 426 must say to what (RFC 9110 §15.5.22); elsewhere Upgrade is an offer that ends here.
@@ -81,6 +87,50 @@ package func writeResponse(
         out.append(connection: options.connection, upgrades: hasUpgrade)
     }
     out.append("\r\n")
+}
+
+/// The reason that RFC 9110 §15 gives a status; empty for one that it does not have.
+private func usualReason(of status: UInt16) -> StaticString {
+    switch status {
+    case 100: "Continue"
+    case 101: "Switching Protocols"
+    case 103: "Early Hints"
+    case 200: "OK"
+    case 201: "Created"
+    case 202: "Accepted"
+    case 203: "Non-Authoritative Information"
+    case 204: "No Content"
+    case 205: "Reset Content"
+    case 206: "Partial Content"
+    case 300: "Multiple Choices"
+    case 301: "Moved Permanently"
+    case 302: "Found"
+    case 303: "See Other"
+    case 304: "Not Modified"
+    case 307: "Temporary Redirect"
+    case 308: "Permanent Redirect"
+    case 400: "Bad Request"
+    case 401: "Unauthorized"
+    case 403: "Forbidden"
+    case 404: "Not Found"
+    case 405: "Method Not Allowed"
+    case 406: "Not Acceptable"
+    case 408: "Request Timeout"
+    case 409: "Conflict"
+    case 410: "Gone"
+    case 412: "Precondition Failed"
+    case 413: "Content Too Large"
+    case 415: "Unsupported Media Type"
+    case 416: "Range Not Satisfiable"
+    case 422: "Unprocessable Content"
+    case 429: "Too Many Requests"
+    case 500: "Internal Server Error"
+    case 501: "Not Implemented"
+    case 502: "Bad Gateway"
+    case 503: "Service Unavailable"
+    case 504: "Gateway Timeout"
+    default: ""
+    }
 }
 
 /// Writes `100 Continue`, Belay's own.

@@ -1,7 +1,7 @@
 import BelayBytes
 
 /// What happens to a trailer field.
-enum TrailerUse {
+package enum TrailerUse: Sendable {
     case pass, drop
 }
 
@@ -60,7 +60,7 @@ extension Span<UInt8> {
     /// Fields of framing and routing are refused: a program that merges trailers into the head
     /// would take another message for this one. Others that mean nothing at the end, or must not
     /// come so late (RFC 9110 §6.5.1), are dropped.
-    func trailerUse(_ range: Range<Int>) throws(MessageError) -> TrailerUse {
+    package func trailerUse(_ range: Range<Int>) throws(MessageError) -> TrailerUse {
         let bytes = self.extracting(range)
         var index = 0
         let line: FieldLine

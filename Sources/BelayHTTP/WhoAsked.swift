@@ -9,6 +9,9 @@ enum Claim {
     case none
     /// Applications believe it about the client, so only a trusted proxy may send it.
     case whoAsked
+    /// The same, of what a certificate of the client says: where Belay looks at certificates
+    /// itself, nobody else may say it.
+    case certificate
     /// It goes on from nobody.
     case never
 }
@@ -23,16 +26,16 @@ func claim(ofName name: Range<Int>, in bytes: borrowing Span<UInt8>) -> Claim {
     let count = name.count
     switch lowercased(bytes[name.lowerBound]) {
     case UInt8(ascii: "x") where count >= 9: break
-    case UInt8(ascii: "c") where count == 9 || count == 16: break
+    case UInt8(ascii: "c") where count == 9 || count == 11 || count == 16 || count == 17: break
     case UInt8(ascii: "t") where count == 14: break
     case UInt8(ascii: "f") where count == 16: break
     case UInt8(ascii: "p") where count == 5: break
     default: return .none
     }
-    // Limit: 19 characters are the longest name below; of longer ones the beginning decides.
-    var plain = InlineArray<19, UInt8>(repeating: 0)
+    // Limit: 20 characters are the longest name below; of longer ones the beginning decides.
+    var plain = InlineArray<20, UInt8>(repeating: 0)
     var hasUnderscore = false
-    for index in 0..<min(count, 19) {
+    for index in 0..<min(count, 20) {
         var byte = lowercased(bytes[name.lowerBound &+ index])
         if byte == UInt8(ascii: "_") {
             byte = UInt8(ascii: "-")
@@ -41,22 +44,43 @@ func claim(ofName name: Range<Int>, in bytes: borrowing Span<UInt8>) -> Claim {
         plain[index] = byte
     }
     let text = plain.span
-    let all = 0..<min(count, 19)
+    let all = 0..<min(count, 20)
     if count == 5, text.isEqual(all, to: "proxy") { return .never }
     guard isForgeable(text, count) else { return .none }
-    return hasUnderscore ? .never : .whoAsked
+    if hasUnderscore { return .never }
+    return isOfCertificate(text, count) ? .certificate : .whoAsked
 }
 
-/// X-Forwarded-* in all its variants, and what content networks and older proxies send instead.
+/// X-Forwarded-* in all its variants, what content networks and older proxies send instead, and
+/// what says that a client has shown a certificate (RFC 9440 and Belay's own).
 private func isForgeable(_ text: borrowing Span<UInt8>, _ count: Int) -> Bool {
     if count >= 11, text.isEqual(0..<11, to: "x-forwarded") { return true }
-    let all = 0..<min(count, 19)
+    let all = 0..<min(count, 20)
     return switch count {
     case 9: text.isEqual(all, to: "x-real-ip") || text.isEqual(all, to: "client-ip")
-    case 11: text.isEqual(all, to: "x-client-ip")
+    case 11: text.isEqual(all, to: "x-client-ip") || text.isEqual(all, to: "client-cert")
     case 14: text.isEqual(all, to: "true-client-ip")
-    case 16: text.isEqual(all, to: "cf-connecting-ip") || text.isEqual(all, to: "fastly-client-ip")
+    case 15:
+        text.isEqual(all, to: "x-client-verify") || text.isEqual(all, to: "x-client-issuer")
+            || text.isEqual(all, to: "x-client-serial")
+    case 16:
+        text.isEqual(all, to: "cf-connecting-ip") || text.isEqual(all, to: "fastly-client-ip")
+            || text.isEqual(all, to: "x-client-subject")
+    case 17: text.isEqual(all, to: "client-cert-chain")
     case 19: text.isEqual(all, to: "x-cluster-client-ip")
+    case 20: text.isEqual(all, to: "x-client-fingerprint")
+    default: false
+    }
+}
+
+/// Which of those are about a certificate.
+private func isOfCertificate(_ text: borrowing Span<UInt8>, _ count: Int) -> Bool {
+    switch count {
+    case 15: text.isEqual(0..<9, to: "x-client-")
+    case 20: text.isEqual(0..<20, to: "x-client-fingerprint")
+    case 11: text.isEqual(0..<11, to: "client-cert")
+    case 16: text.isEqual(0..<16, to: "x-client-subject")
+    case 17: text.isEqual(0..<17, to: "client-cert-chain")
     default: false
     }
 }

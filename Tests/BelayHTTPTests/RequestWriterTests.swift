@@ -220,7 +220,9 @@ struct WhoAskedTests {
         "X-Forwarded-Port: 1", "X-Forwarded: x", "X-Forwarded-Prefix: /x", "Forwarded: for=6.6.6.6",
         "X-Real-IP: 6.6.6.6", "Client-IP: 6.6.6.6", "X-Client-IP: 6.6.6.6",
         "True-Client-IP: 6.6.6.6", "CF-Connecting-IP: 6.6.6.6", "Fastly-Client-IP: 6.6.6.6",
-        "X-Cluster-Client-IP: 6.6.6.6",
+        "X-Cluster-Client-IP: 6.6.6.6", "X-Client-Verify: SUCCESS", "Client-Cert: :AAAA:",
+        "Client-Cert-Chain: :AAAA:", "X-Client-Subject: CN=root", "x-client-issuer: CN=us",
+        "X-Client-Serial: 01", "X-CLIENT-FINGERPRINT: 00",
     ]
 
     @Test(arguments: Self.claims)
@@ -230,7 +232,10 @@ struct WhoAskedTests {
         #expect(try forwarded(request, facts: .trusted) == request)
     }
 
-    @Test(arguments: ["X_Real_IP: 6.6.6.6", "x-forwarded_port: 1", "Client_IP: 6.6.6.6"])
+    @Test(arguments: [
+        "X_Real_IP: 6.6.6.6", "x-forwarded_port: 1", "Client_IP: 6.6.6.6", "Client_Cert: :AAAA:",
+        "X-Client_Verify: SUCCESS", "X_Client_Fingerprint: 00", "client_cert_chain: :AAAA:",
+    ])
     func `a claim with underscores goes on from nobody`(field: String) throws {
         let request = ["GET / HTTP/1.1", "Host: a", field]
         #expect(try forwarded(request) == ["GET / HTTP/1.1", "Host: a"])
@@ -240,7 +245,9 @@ struct WhoAskedTests {
     @Test(arguments: [
         "X-Requested-With: x", "X-Real-IPs: x", "X-Forwarder: x", "Client-ID: x",
         "True-Client-IQ: x", "Proxies: x", "X: x", "X_Custom: x", "Forwarded-By: x",
-        "Priority: u=1",
+        "Priority: u=1", "X-Client-Data: x", "X-Client-Versions: x", "Client-Certs: x",
+        "X-Client-Fingerprints: x", "X-Client-Fingerprint2: x", "Client-Cert-Chains: x",
+        "X-Client-Verifies: x",
     ])
     func `a field that only resembles a claim goes on`(field: String) throws {
         let request = ["GET / HTTP/1.1", "Host: a", field]
