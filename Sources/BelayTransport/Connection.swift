@@ -1,8 +1,20 @@
 package import BelayCore
 
-/// One TCP connection of a worker: its socket, what epoll said of it, and the bytes that have
-/// arrived or wait to leave. What the connection is for, the proxy keeps beside it under the same
-/// slot number.
+/// What carries a connection's bytes.
+@usableFromInline
+package enum Carrier: UInt8, Sendable {
+    /// A socket, in clear text.
+    case socket
+    /// A socket, encrypted.
+    case tls
+    /// No socket of its own: a stream of an HTTP/2 connection. Whoever drives that connection
+    /// delivers what arrives and takes what leaves.
+    case stream
+}
+
+/// One connection of a worker: its socket, what epoll said of it, and the bytes that have arrived
+/// or wait to leave. What the connection is for, the proxy keeps beside it under the same slot
+/// number.
 @usableFromInline
 package struct Connection {
     /// A set of the facts below. Its members are computed: stored ones of another module would be
@@ -61,6 +73,13 @@ package struct Connection {
 
     var socket: Descriptor
     @usableFromInline package internal(set) var state: State
+    @usableFromInline package internal(set) var carrier = Carrier.socket
+    /// Streams only: `endInput` was called; `atEnd` follows when all that came before was read.
+    @usableFromInline package internal(set) var inputEnds = false
+    /// The kernel has not said yet whether the connection came about.
+    var isTCPConnecting = false
+    /// The encryption of a `tls` connection.
+    var tls: TLSStream?
     /// Received bytes: the block they lie in (-1: none) and where.
     @usableFromInline package internal(set) var inputBlock: BlockIndex = -1
     @usableFromInline package internal(set) var inputStart = 0
@@ -69,8 +88,12 @@ package struct Connection {
     @usableFromInline var outputBlock: BlockIndex = -1
     var outputStart: Int32 = 0
     var outputEnd: Int32 = 0
-    /// The other side's address.
-    package let address: SocketAddress
+    /// Streams only: what was delivered and found no room in the input.
+    var reserveBlock: BlockIndex = -1
+    var reserveStart: Int32 = 0
+    var reserveEnd: Int32 = 0
+    /// The other side's address: its own, or what a PROXY header says.
+    package internal(set) var address: SocketAddress
 
     init(socket: Descriptor, address: SocketAddress, state: State) {
         self.socket = socket
@@ -80,6 +103,24 @@ package struct Connection {
 
     @inlinable package var hasInput: Bool { self.inputEnd > self.inputStart }
     @inlinable package var hasOutput: Bool { self.outputBlock >= 0 }
+}
+
+/// Why a connection to a server did not come about.
+package enum ConnectFailure: Error, Sendable {
+    /// The other side refused, or is not to be reached.
+    case refused(SystemError)
+    /// It accepted, but no encryption could be agreed on.
+    case tls(TLSFailure)
+}
+
+/// How far a connection to a server is.
+package enum ConnectStep: Sendable {
+    case waiting
+    /// The server has accepted, and nothing has been sent yet: go on with another step.
+    case accepted
+    /// It can carry messages.
+    case ready
+    case failed(ConnectFailure)
 }
 
 /// What the engine reports to its driver.

@@ -28,7 +28,11 @@ package struct Engine: ~Copyable {
     @usableFromInline var connections: Slab<Connection>
     @usableFromInline var pool: BufferPool
     private var timers: TimerWheel
-    private var pipes: PipePool
+    var pipes: PipePool
+    /// What the encrypted connections share.
+    var secrets = TLSScratch()
+    /// A head and the body's beginning, joined for one record.
+    var joined = ByteWriter(capacity: 16 * 1024)
     private let wakeup: Wakeup
     private var listeners: [Descriptor] = []
     /// Connections to be looked at again though the kernel reports nothing new: a ring.
@@ -223,7 +227,8 @@ package struct Engine: ~Copyable {
         switch Descriptor.connect(to: address) {
         case .failure(let error): return .failure(error)
         case .success(let socket):
-            let connection = Connection(socket: socket, address: address, state: .connecting)
+            var connection = Connection(socket: socket, address: address, state: .connecting)
+            connection.isTCPConnecting = true
             guard let slot = self.register(connection) else {
                 return .failure(SystemError(code: 12))
             }
@@ -231,13 +236,32 @@ package struct Engine: ~Copyable {
         }
     }
 
-    /// For a connecting connection that was reported: nil while it still connects.
-    package mutating func finishConnecting(_ slot: Int) -> Result<Void, SystemError>? {
+    /// A step of a connecting connection that was reported.
+    package mutating func continueConnecting(_ slot: Int) -> ConnectStep {
         let state = self.connections[slot].state
-        guard state.contains(.writable) || state.contains(.failed) else { return nil }
-        if let error = self.connections[slot].socket.connectError() { return .failure(error) }
+        guard state.contains(.writable) || state.contains(.failed) else { return .waiting }
+        if self.connections[slot].isTCPConnecting {
+            if let error = self.connections[slot].socket.connectError() {
+                return .failed(.refused(error))
+            }
+            self.connections[slot].isTCPConnecting = false
+            return .accepted
+        }
+        if self.connections[slot].carrier == .tls {
+            switch self.handshake(slot) {
+            case .done: break
+            case .needsInput: return .waiting
+            case .closed: return .failed(.refused(.connectionReset))
+            case .failed(let failure): return .failed(.tls(failure))
+            }
+        }
         self.connections[slot].state.remove(.connecting)
-        return .success(())
+        return .ready
+    }
+
+    /// Sends bytes in clear text ahead of an encryption that has not begun.
+    package mutating func sendAhead(_ slot: Int, _ written: borrowing ByteWriter) -> Bool {
+        self.sendPlain(slot, written.bytes)
     }
 
     // MARK: Looking at a connection
@@ -269,23 +293,37 @@ package struct Engine: ~Copyable {
         let end = self.connections[slot].inputEnd
         let room = Swift.min(BlockMemory.blockSize &- end, limit)
         guard room > 0 else { return nil }
-        let moved = self.connections[slot].socket.read(
-            self.pool.memory,
-            block,
-            end..<(end &+ room)
-        )
+        let moved: Moved
+        // A short read emptied the kernel's buffer: the next arrival is a new edge.
+        var isDrained = true
+        switch self.connections[slot].carrier {
+        case .socket:
+            moved = self.connections[slot].socket.read(
+                self.pool.memory,
+                block,
+                end..<(end &+ room)
+            )
+            if case .bytes(let count) = moved { isDrained = count < room }
+        case .tls: (moved, isDrained) = self.decrypt(slot, block, end..<(end &+ room))
+        case .stream:
+            moved = self.receiveFromReserve(slot, room: end..<(end &+ room))
+            isDrained = self.connections[slot].reserveBlock < 0
+        }
         switch moved {
         case .bytes(let count):
             self.connections[slot].inputEnd = end &+ count
-            // A short read emptied the kernel's buffer: the next arrival is a new edge. But the
-            // end of the stream was reported already if it came with these bytes.
-            if count < room && !self.connections[slot].state.contains(.peerClosed) {
+            // The end was reported already if it came with these bytes.
+            if isDrained && !self.connections[slot].state.contains(.peerClosed) {
                 self.connections[slot].state.remove(.readable)
+                if self.connections[slot].inputEnds { self.connections[slot].state.insert(.atEnd) }
             }
         case .wouldBlock: self.connections[slot].state.remove(.readable)
         case .end:
             self.connections[slot].state.remove(.readable)
-            self.connections[slot].state.insert(.ended)
+            // A stream that ends one way may go on the other: that is no hang-up.
+            self.connections[slot].state.insert(
+                self.connections[slot].carrier == .stream ? .atEnd : .ended
+            )
         case .failed:
             self.connections[slot].state.remove(.readable)
             self.connections[slot].state.insert(.broken)
@@ -302,7 +340,7 @@ package struct Engine: ~Copyable {
         self.releaseInputIfEmpty(slot)
     }
 
-    private mutating func releaseInputIfEmpty(_ slot: Int) {
+    mutating func releaseInputIfEmpty(_ slot: Int) {
         guard !self.connections[slot].hasInput, self.connections[slot].inputBlock >= 0 else {
             return
         }
@@ -351,6 +389,16 @@ package struct Engine: ~Copyable {
     /// False when the connection is broken, or no block or room is left for the rest.
     package mutating func send(_ slot: Int, _ written: borrowing ByteWriter) -> Bool {
         let bytes = written.bytes
+        // Nothing would look like a socket that takes nothing.
+        guard !bytes.isEmpty else { return true }
+        switch self.connections[slot].carrier {
+        case .socket: return self.sendPlain(slot, bytes)
+        case .tls: return self.encrypt(slot, bytes) && self.sendEncrypted(slot)
+        case .stream: return self.keepForStream(slot, bytes) == bytes.count
+        }
+    }
+
+    mutating func sendPlain(_ slot: Int, _ bytes: borrowing Span<UInt8>) -> Bool {
         if self.connections[slot].hasOutput { return self.keep(slot, bytes) }
         switch self.connections[slot].socket.send(bytes) {
         case .bytes(let count) where count == bytes.count: return true
@@ -367,21 +415,32 @@ package struct Engine: ~Copyable {
     }
 
     private mutating func keep(_ slot: Int, _ bytes: borrowing Span<UInt8>) -> Bool {
+        guard let end = self.extendOutput(slot, by: bytes.count) else { return false }
+        self.pool.memory.copy(bytes, to: self.connections[slot].outputBlock, at: end)
+        return true
+    }
+
+    /// Makes the output longer by `count` bytes; returns where they are to be written, or nil when
+    /// no block or room is left.
+    mutating func extendOutput(_ slot: Int, by count: Int) -> Int? {
         if !self.connections[slot].hasOutput {
-            guard let block = self.pool.take() else { return false }
+            guard let block = self.pool.take() else { return nil }
             self.connections[slot].outputBlock = block
             self.connections[slot].outputStart = 0
             self.connections[slot].outputEnd = 0
         }
         let end = Int(self.connections[slot].outputEnd)
-        guard bytes.count <= BlockMemory.blockSize &- end else { return false }
-        self.pool.memory.copy(bytes, to: self.connections[slot].outputBlock, at: end)
-        self.connections[slot].outputEnd = Int32(truncatingIfNeeded: end &+ bytes.count)
-        return true
+        guard count <= BlockMemory.blockSize &- end else { return nil }
+        self.connections[slot].outputEnd = Int32(truncatingIfNeeded: end &+ count)
+        return end
     }
 
     /// Sends what waits. False when the connection is broken; `hasOutput` tells if some is left.
     package mutating func flush(_ slot: Int) -> Bool {
+        // What a stream has to send is taken by its connection's driver.
+        if self.connections[slot].carrier == .stream {
+            return !self.connections[slot].state.contains(.failed)
+        }
         while self.connections[slot].hasOutput {
             guard self.connections[slot].state.contains(.writable) else { return true }
             let range =
@@ -419,6 +478,13 @@ package struct Engine: ~Copyable {
         precondition(!self.connections[slot].hasOutput, "bytes would overtake others")
         let memory = self.pool.memory
         let body = memory.bytes(self.connections[source].inputBlock, range)
+        switch self.connections[slot].carrier {
+        case .socket: break
+        case .tls: return self.encrypt(slot, head, then: body)
+        case .stream:
+            guard self.keepForStream(slot, head) == head.count else { return nil }
+            return self.keepForStream(slot, body)
+        }
         let socket = self.connections[slot].socket
         let moved = head.isEmpty ? socket.send(body) : socket.send(head, body)
         switch moved {
@@ -438,54 +504,6 @@ package struct Engine: ~Copyable {
         }
     }
 
-    // MARK: Splicing
-
-    /// A pipe for moving bytes within the kernel; nil when none can be had.
-    package mutating func takePipe() -> PipeIndex? { self.pipes.take() }
-
-    /// Gives a pipe back; one that still holds bytes is closed.
-    package mutating func givePipe(_ pipe: PipeIndex, isEmpty: Bool) {
-        self.pipes.give(pipe, isEmpty: isEmpty)
-    }
-
-    /// Moves what has arrived at `slot`, at most `limit` bytes, into a pipe.
-    package mutating func splice(_ slot: Int, into pipe: PipeIndex, limit: Int) -> Moved {
-        let socket = self.connections[slot].socket
-        let moved = socket.splice(to: self.pipes.writeEnd(pipe), count: limit, more: false)
-        switch moved {
-        case .bytes: break
-        case .wouldBlock: self.connections[slot].state.remove(.readable)
-        case .end:
-            self.connections[slot].state.remove(.readable)
-            self.connections[slot].state.insert(.ended)
-        case .failed:
-            self.connections[slot].state.remove(.readable)
-            self.connections[slot].state.insert(.broken)
-        }
-        return moved
-    }
-
-    /// Moves `count` bytes that a pipe holds to `slot`.
-    package mutating func splice(
-        from pipe: PipeIndex,
-        to slot: Int,
-        count: Int,
-        more: Bool
-    ) -> Moved {
-        let moved = self.pipes.readEnd(pipe).splice(
-            to: self.connections[slot].socket,
-            count: count,
-            more: more
-        )
-        switch moved {
-        case .bytes(let sent):
-            if sent < count { self.connections[slot].state.remove(.writable) }
-        case .wouldBlock: self.connections[slot].state.remove(.writable)
-        case .end, .failed: self.connections[slot].state.insert(.failed)
-        }
-        return moved
-    }
-
     // MARK: Deadlines and ending
 
     @inline(__always)
@@ -494,7 +512,9 @@ package struct Engine: ~Copyable {
     }
 
     /// Whether the other side has neither sent anything nor closed: one system call.
-    package func isQuiet(_ slot: Int) -> Bool { self.connections[slot].socket.isQuiet() }
+    package func isQuiet(_ slot: Int) -> Bool {
+        self.connections[slot].carrier == .stream || self.connections[slot].socket.isQuiet()
+    }
 
     /// Whether nothing is left to read and the connection is whole. A read that took just what it
     /// asked for, as `splice` does with a body's rest, leaves that open: then the kernel is asked.
@@ -502,7 +522,8 @@ package struct Engine: ~Copyable {
         let state = self.connections[slot].state
         if state.contains(.peerClosed) || state.contains(.failed) { return false }
         guard state.contains(.readable) else { return true }
-        guard self.isQuiet(slot) else { return false }
+        // What OpenSSL holds the kernel does not know of.
+        guard self.connections[slot].carrier == .socket, self.isQuiet(slot) else { return false }
         self.connections[slot].state.remove(.readable)
         return true
     }
@@ -511,16 +532,24 @@ package struct Engine: ~Copyable {
     package mutating func shutdownWrite(_ slot: Int) {
         guard !self.connections[slot].state.contains(.shut) else { return }
         self.connections[slot].state.insert(.shut)
-        self.connections[slot].socket.shutdownWrite()
+        switch self.connections[slot].carrier {
+        case .socket: self.connections[slot].socket.shutdownWrite()
+        case .tls:
+            self.sayGoodbye(slot)
+            self.connections[slot].socket.shutdownWrite()
+        case .stream: break
+        }
     }
 
     /// Closes the connection and frees its slot. `cutting`: with a reset, so that the other side
     /// does not take what it got for the whole.
     package mutating func close(_ slot: Int, cutting: Bool = false) {
         self.timers.remove(slot)
+        if self.connections[slot].carrier == .tls { self.endTLS(slot, cutting: cutting) }
         let connection = self.connections[slot]
         if connection.inputBlock >= 0 { self.pool.give(connection.inputBlock) }
         if connection.outputBlock >= 0 { self.pool.give(connection.outputBlock) }
+        if connection.reserveBlock >= 0 { self.pool.give(connection.reserveBlock) }
         if cutting { connection.socket.resetOnClose() }
         connection.socket.close()
         self.connections.remove(slot)

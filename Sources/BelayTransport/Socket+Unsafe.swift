@@ -14,6 +14,7 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     package static let addressInUse = SystemError(code: EADDRINUSE)
     package static let permissionDenied = SystemError(code: EACCES)
     package static let connectionRefused = SystemError(code: ECONNREFUSED)
+    package static let connectionReset = SystemError(code: ECONNRESET)
 
     /// The process or the system has no descriptor left.
     package var isOutOfDescriptors: Bool { self.code == EMFILE || self.code == ENFILE }
@@ -64,6 +65,17 @@ package struct Descriptor: Hashable, Sendable {
     func read(_ memory: BlockMemory, _ block: BlockIndex, _ range: Range<Int>) -> Moved {
         // Safe: `address` checks that the range lies in its block.
         let result = unsafe belay_read(self.number, memory.address(block, range), range.count)
+        return Self.moved(result, zeroIsEnd: true)
+    }
+
+    /// Reads without taking.
+    func peek(_ memory: BlockMemory, _ block: BlockIndex, _ range: Range<Int>) -> Moved {
+        // Safe: `address` checks that the range lies in its block.
+        let result = unsafe belay_peek_at(
+            self.number,
+            memory.address(block, range),
+            range.count
+        )
         return Self.moved(result, zeroIsEnd: true)
     }
 

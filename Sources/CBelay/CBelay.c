@@ -163,6 +163,10 @@ long belay_peek(int fd) {
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 }
 
+long belay_peek_at(int fd, void *bytes, size_t count) {
+    return recv(fd, bytes, count, MSG_PEEK | MSG_DONTWAIT);
+}
+
 long belay_splice(int from, int to, size_t count, int more) {
     return splice(from, NULL, to, NULL, count,
                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0));

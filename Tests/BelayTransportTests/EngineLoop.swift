@@ -66,6 +66,21 @@ extension Engine {
         return (client, try #require(server))
     }
 
+    /// How a connect in clear text ended; nil while it goes on.
+    mutating func finishConnecting(_ slot: Int) -> Result<Void, SystemError>? {
+        while true {
+            switch self.continueConnecting(slot) {
+            case .waiting: return nil
+            case .accepted: continue
+            case .ready: return .success(())
+            case .failed(.refused(let error)): return .failure(error)
+            case .failed(.tls(let failure)):
+                Issue.record(failure)
+                return nil
+            }
+        }
+    }
+
     /// Sends all of `bytes`; false as `send` says it.
     mutating func send(_ slot: Int, _ bytes: [UInt8]) -> Bool {
         var writer = ByteWriter(capacity: Swift.max(1, bytes.count))

@@ -53,6 +53,7 @@ long belay_send2(int fd, const void *first, size_t first_count, const void *seco
                  size_t second_count);
 long belay_write(int fd, const void *bytes, size_t count);
 long belay_peek(int fd);
+long belay_peek_at(int fd, void *bytes, size_t count);
 long belay_splice(int from, int to, size_t count, int more);
 int belay_pipe(int ends[2]);
 int belay_pipe_size(int fd, int bytes);
