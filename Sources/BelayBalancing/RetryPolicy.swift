@@ -10,19 +10,22 @@ package enum AttemptFailure: UInt8, Sendable, CaseIterable {
     case idleConnectionClosed
     /// No byte of an answer in time.
     case timedOut
+    /// The server said that it has not looked at the request: its connection takes no more
+    /// (RFC 9113 §8.7).
+    case notProcessed
 
     /// Whether the failure speaks against the server, so that `requestFailed` is to be told.
     package var countsAgainstServer: Bool {
         switch self {
         case .connectFailed, .connectionClosed, .timedOut: true
-        case .idleConnectionClosed: false
+        case .idleConnectionClosed, .notProcessed: false
         }
     }
 
     /// Whether the server may have acted on the request.
     package var mayHaveActed: Bool {
         switch self {
-        case .connectFailed: false
+        case .connectFailed, .notProcessed: false
         case .connectionClosed, .idleConnectionClosed, .timedOut: true
         }
     }
@@ -34,6 +37,7 @@ package enum AttemptFailure: UInt8, Sendable, CaseIterable {
         case .connectionClosed: "connection-closed"
         case .idleConnectionClosed: "idle-connection-closed"
         case .timedOut: "timed-out"
+        case .notProcessed: "not-processed"
         }
     }
 }

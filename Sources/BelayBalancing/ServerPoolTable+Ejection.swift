@@ -11,9 +11,10 @@ extension ServerPoolTable {
     private static let up: Int64 = 0
     private static let onProbation: Int64 = -1
 
-    /// What live traffic found about the server.
+    /// What active checks and live traffic found about the server.
     package func health(_ server: Int, at now: Instant) -> Health {
-        self.load(.ejectedUntil, server) > now.nanoseconds ? .ejected : .up
+        if self.isDown(server) { return .down }
+        return self.load(.ejectedUntil, server) > now.nanoseconds ? .ejected : .up
     }
 
     /// When an ejection ends; nil if the server is not ejected.

@@ -29,6 +29,7 @@ extension ServerPoolTable {
         _ now: Instant,
         _ tried: TriedServers
     ) -> PassOver {
+        if self.load(.down, server) != 0 { return .down }
         if self.load(.ejectedUntil, server) > now.nanoseconds { return .ejected }
         if terms.openMax > 0 && self.load(.open, server) >= terms.openMax { return .full }
         return tried.contains(server) ? .tried : .no

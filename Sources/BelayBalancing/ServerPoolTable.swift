@@ -16,6 +16,8 @@ package struct ServerPoolTable: Sendable {
         case terms
         /// 0: up. -1: on probation. Else ejected until then (`Instant`), and on probation after.
         case ejectedUntil
+        /// 1: active checks say that it is down.
+        case down
         case latencyValue
         case latencyStamp
         case requests
@@ -28,7 +30,7 @@ package struct ServerPoolTable: Sendable {
         case ejections
         case retries
 
-        static let count = 13
+        static let count = 14
     }
 
     /// What a person set for a server, in one cell, so that a question reads it at once. From low
@@ -135,6 +137,14 @@ package struct ServerPoolTable: Sendable {
             value: self.load(.latencyValue, server),
             stamp: self.load(.latencyStamp, server)
         )
+    }
+
+    // MARK: What active checks found
+
+    package func isDown(_ server: Int) -> Bool { self.load(.down, server) != 0 }
+
+    package func setDown(_ isDown: Bool, _ server: Int) {
+        self.store(isDown ? 1 : 0, .down, server)
     }
 
     // MARK: What a person set

@@ -80,18 +80,21 @@ package enum AdminState: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// What live traffic found about a server.
+/// What live traffic and active checks found about a server.
 package enum Health: UInt8, Sendable, CaseIterable {
     /// No reason to keep requests away. May become `ejected`.
     case up
     /// Failed too often of late: kept out of every choice until its time is over. Becomes `up`.
     case ejected
+    /// Active checks find that it does not accept connections. Becomes `up` when they succeed.
+    case down
 
     /// The spelling in metrics and logs.
     package var name: StaticString {
         switch self {
         case .up: "up"
         case .ejected: "ejected"
+        case .down: "down"
         }
     }
 }

@@ -112,6 +112,8 @@ package enum PassOver: UInt8, Sendable, CaseIterable {
     case draining
     case maintenance
     case ejected
+    /// Active checks find it down.
+    case down
     case weightZero
     case full
     /// This exchange tried it already and failed.
@@ -123,6 +125,7 @@ package enum PassOver: UInt8, Sendable, CaseIterable {
         case .draining: "draining"
         case .maintenance: "maintenance"
         case .ejected: "ejected"
+        case .down: "down"
         case .weightZero: "weight-zero"
         case .full: "full"
         case .tried: "tried"

@@ -39,7 +39,7 @@ package func persistenceVerdict(
     }
     guard let server else { return .unknownServer }
     if server.adminState == .maintenance { return .serverMaintenance }
-    if server.health == .ejected { return .serverDown }
+    if server.health != .up { return .serverDown }
     if server.isFull { return .serverFull }
     return server.adminState == .draining ? .serverDraining : .valid
 }
