@@ -51,7 +51,7 @@ package struct AccessLog: ~Copyable, Sendable {
     /// To be called about once a second, so that the times follow the system's clock.
     package mutating func set(_ clock: WallClock) { self.clock = clock }
 
-    /// Writes the line of `record` and its line feed.
+    /// Writes the line of `record`, which has ended, and its line feed.
     package mutating func write(
         _ record: borrowing ExchangeRecord,
         method: borrowing Span<UInt8>,
@@ -59,10 +59,48 @@ package struct AccessLog: ~Copyable, Sendable {
         path: borrowing Span<UInt8>,
         to out: inout ByteWriter
     ) {
-        self.timestamp.set(unixNanoseconds: self.clock.unixNanoseconds(at: record.ended))
+        self.writeTime(record.ended, to: &out)
+        out.append(self.pieces.client.bytes)
+        self.writeRequest(record, method: method, host: host, path: path, to: &out)
+        out.append(self.pieces.received.bytes)
+        out.append(decimal: record.bytesFromClient)
+        out.append(self.pieces.sent.bytes)
+        out.append(decimal: record.bytesToClient)
+        self.writeDecision(record, to: &out)
+        self.writeEnding(record, to: &out)
+        out.append(self.pieces.end.bytes)
+    }
+
+    /// Writes the line of a tunnel that has just opened: what led to it, and no totals. Its time is
+    /// that of the first byte of the server's answer, or of the connection where there was none.
+    package mutating func writeOpened(
+        _ record: borrowing ExchangeRecord,
+        method: borrowing Span<UInt8>,
+        host: borrowing Span<UInt8>,
+        path: borrowing Span<UInt8>,
+        to out: inout ByteWriter
+    ) {
+        self.writeTime(record.opened, to: &out)
+        out.append(self.pieces.openedClient.bytes)
+        self.writeRequest(record, method: method, host: host, path: path, to: &out)
+        self.writeDecision(record, to: &out)
+        out.append(self.pieces.end.bytes)
+    }
+
+    private mutating func writeTime(_ instant: Instant, to out: inout ByteWriter) {
+        self.timestamp.set(unixNanoseconds: self.clock.unixNanoseconds(at: instant))
         out.append(self.pieces.open.bytes)
         out.append(self.timestamp.bytes)
-        out.append(self.pieces.client.bytes)
+    }
+
+    /// The client and what it asked for, and the status that it got.
+    private func writeRequest(
+        _ record: borrowing ExchangeRecord,
+        method: borrowing Span<UInt8>,
+        host: borrowing Span<UInt8>,
+        path: borrowing Span<UInt8>,
+        to out: inout ByteWriter
+    ) {
         let client = AddressText(record.client)
         out.append(client.bytes)
         out.append(self.pieces.method.bytes)
@@ -71,13 +109,9 @@ package struct AccessLog: ~Copyable, Sendable {
         self.write(host, max: Self.hostMax, to: &out)
         out.append(self.pieces.path.bytes)
         self.write(path, max: Self.pathMax, to: &out)
-        out.append(self.pieces.status.bytes)
+        let transport = self.pieces.transport(of: record)
+        out.append(transport.bytes)
         out.append(decimal: UInt64(record.status))
-        out.append(self.pieces.received.bytes)
-        out.append(decimal: record.bytesFromClient)
-        out.append(self.pieces.sent.bytes)
-        out.append(decimal: record.bytesToClient)
-        self.writeDecision(record, to: &out)
     }
 
     private func writeDecision(_ record: borrowing ExchangeRecord, to out: inout ByteWriter) {
@@ -93,12 +127,22 @@ package struct AccessLog: ~Copyable, Sendable {
         self.write(record.connectTime, to: &out)
         out.append(self.pieces.firstByteTime.bytes)
         self.write(record.firstByteTime, to: &out)
+    }
+
+    private func writeEnding(_ record: borrowing ExchangeRecord, to out: inout ByteWriter) {
         out.append(self.pieces.totalTime.bytes)
         self.write(record.totalTime, to: &out)
         let ending = self.pieces.ending(of: record)
         out.append(ending.bytes)
+        if record.isTunnel {
+            out.append(self.pieces.closeCode.bytes)
+            if record.closeCode == 0 {
+                out.append(self.pieces.absent.bytes)
+            } else {
+                out.append(decimal: UInt64(record.closeCode))
+            }
+        }
         if let refusal = self.pieces.refusal(of: record) { out.append(refusal.bytes) }
-        out.append(self.pieces.close.bytes)
     }
 
     /// Bytes that a client chose; what is beyond `max` of them becomes three points.
@@ -113,7 +157,7 @@ package struct AccessLog: ~Copyable, Sendable {
     /// Milliseconds with three decimals, cut below a microsecond; a span below zero is none.
     private func write(_ span: TimeSpan?, to out: inout ByteWriter) {
         guard let span, span.nanoseconds >= 0 else {
-            out.append(self.pieces.noTime.bytes)
+            out.append(self.pieces.absent.bytes)
             return
         }
         let microseconds = UInt64(span.nanoseconds) / 1_000

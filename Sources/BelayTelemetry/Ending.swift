@@ -8,6 +8,10 @@ package enum Ending: UInt8, Sendable, CaseIterable {
     case clientTimedOut
     /// The request was no proper HTTP, or beyond a limit.
     case requestRefused
+    /// A listener in clear text sent the client to https.
+    case redirected
+    /// A page from this origin may not open WebSockets here.
+    case originRefused
     /// No route matches the request.
     case noRoute
     /// No server of the pool may take it.
@@ -24,8 +28,12 @@ package enum Ending: UInt8, Sendable, CaseIterable {
     case responseRefused
     /// Belay had no memory for it: a limit of its own.
     case overloaded
-    /// A tunnel was open (WebSocket), and one side closed it.
+    /// As many tunnels are open, of this client or to this server, as may be.
+    case tunnelLimit
+    /// A tunnel was open (WebSocket, TCP), and one side closed it.
     case tunnelClosed
+    /// A tunnel was open, and Belay closed it because it stops or its server drains.
+    case tunnelDrained
     /// Belay stopped and the time for finishing was over.
     case shutDown
 
@@ -35,6 +43,8 @@ package enum Ending: UInt8, Sendable, CaseIterable {
         case .clientLeft: "client-left"
         case .clientTimedOut: "client-timed-out"
         case .requestRefused: "request-refused"
+        case .redirected: "redirected"
+        case .originRefused: "origin-refused"
         case .noRoute: "no-route"
         case .noServer: "no-server"
         case .connectFailed: "connect-failed"
@@ -43,14 +53,16 @@ package enum Ending: UInt8, Sendable, CaseIterable {
         case .serverTimedOut: "server-timed-out"
         case .responseRefused: "response-refused"
         case .overloaded: "overloaded"
+        case .tunnelLimit: "tunnel-limit"
         case .tunnelClosed: "tunnel-closed"
+        case .tunnelDrained: "tunnel-drained"
         case .shutDown: "shut-down"
         }
     }
 }
 
 /// Why a client's connection was closed as soon as it was there.
-package enum ConnectionRefusal: UInt8, Sendable, CaseIterable {
+package enum ConnectionRefusal: UInt8, Sendable, CaseIterable, LabelValue {
     /// As many connections are open as may be.
     case limit
     /// As many of this client address are open as may be.
@@ -59,6 +71,10 @@ package enum ConnectionRefusal: UInt8, Sendable, CaseIterable {
     case descriptors
     /// No memory for another connection.
     case memory
+    /// This client address began as many TLS handshakes within a second as it may.
+    case handshakeRate
+    /// The PROXY protocol's header is improper, missing, or from somebody who may not send one.
+    case proxyHeader
 
     package var name: StaticString {
         switch self {
@@ -66,12 +82,16 @@ package enum ConnectionRefusal: UInt8, Sendable, CaseIterable {
         case .clientLimit: "client-limit"
         case .descriptors: "descriptors"
         case .memory: "memory"
+        case .handshakeRate: "handshake-rate"
+        case .proxyHeader: "proxy-header"
         }
     }
 }
 
 /// Which limit of time ended something.
-package enum TimeoutKind: UInt8, Sendable, CaseIterable {
+package enum TimeoutKind: UInt8, Sendable, CaseIterable, LabelValue {
+    /// A client's TLS handshake, or its PROXY protocol header, was not whole in time.
+    case handshake
     /// A request's head did not arrive whole in time.
     case head
     /// A client connection was idle between requests.
@@ -89,6 +109,7 @@ package enum TimeoutKind: UInt8, Sendable, CaseIterable {
 
     package var name: StaticString {
         switch self {
+        case .handshake: "handshake"
         case .head: "head"
         case .keepAlive: "keep-alive"
         case .client: "client"

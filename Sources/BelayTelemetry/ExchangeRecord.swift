@@ -1,7 +1,7 @@
 public import BelayCore
 
 /// What happened to one exchange, and why: written by the proxy while it happens, read by the
-/// access log and the metrics when it has ended. Numbers only, 160 bytes at most, so it lives in
+/// access log and the metrics when it has ended. Numbers only, 168 bytes at most, so it lives in
 /// the exchange's slot. Method, host and path lie in the request's buffer and are handed to the
 /// log beside it.
 @usableFromInline
@@ -39,6 +39,17 @@ package struct ExchangeRecord: Sendable {
     package var isReused = false
     /// Belay itself wrote the answer, not the server.
     package var isOwnAnswer = false
+    /// How the client sent the request.
+    package var transport: ExchangeProtocol = .http1
+    /// The version of TLS on the client's side.
+    package var tls: TLSVersionWord = .none
+    /// The exchange became a tunnel: any upgrade, or TCP from the start. The log then has a line
+    /// for its beginning and one for its end.
+    package var isTunnel = false
+    /// The tunnel carries WebSocket frames. Goes with `isTunnel`.
+    package var isWebSocket = false
+    /// The code of the WebSocket's Close frame that was seen first (RFC 6455 §7.4); 0: none.
+    package var closeCode: UInt16 = 0
 
     package init(client: SocketAddress, started: Instant) {
         self.client = client
@@ -93,6 +104,11 @@ package struct ExchangeRecord: Sendable {
     @inlinable package var refusal: UInt8? {
         get { self.refusalIndex < 0 ? nil : UInt8(truncatingIfNeeded: self.refusalIndex) }
         set { self.refusalIndex = newValue.map(Int16.init) ?? -1 }
+    }
+
+    /// A tunnel was open: the answer that agreed to it was there, or the server accepted.
+    var opened: Instant {
+        self.firstByte ?? self.connectDone ?? self.headReceived ?? self.started
     }
 
     /// From the first byte of the request to the end.

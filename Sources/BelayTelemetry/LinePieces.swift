@@ -6,21 +6,25 @@ import BelayCore
 struct LinePieces: ~Copyable, Sendable {
     let open: InternedText
     let client: InternedText
+    /// Like `client`, with the word that a tunnel was opened before it.
+    let openedClient: InternedText
     let method: InternedText
     let host: InternedText
     let path: InternedText
-    let status: InternedText
     let received: InternedText
     let sent: InternedText
     let connectTime: InternedText
     let firstByteTime: InternedText
     let totalTime: InternedText
-    /// What stands for a time that was not taken.
-    let noTime: InternedText
-    let close: InternedText
+    let closeCode: InternedText
+    /// What stands for a time that was not taken, or a code that did not come.
+    let absent: InternedText
+    let end: InternedText
     /// By `isReused`.
     let fresh: InternedText
     let reused: InternedText
+    /// What ends the path, with the protocol and the version of TLS, in all combinations.
+    private let transports: [InternedText]
     private let routes: [InternedText]
     private let noRoute: InternedText
     /// The pool and its server, by the server's row.
@@ -38,17 +42,24 @@ struct LinePieces: ~Copyable, Sendable {
         let words = LineWords(format)
         self.open = words.interned(json: "{\"time\":\"", text: "")
         self.client = words.interned(json: "\",\"client\":\"", text: " ")
+        self.openedClient = words.interned(
+            json: "\",\"event\":\"opened\",\"client\":\"",
+            text: " opened "
+        )
         self.method = words.interned(json: "\",\"method\":\"", text: " \"")
         self.host = words.interned(json: "\",\"host\":\"", text: "\" \"")
         self.path = words.interned(json: "\",\"path\":\"", text: "\" \"")
-        self.status = words.interned(json: "\",\"status\":", text: "\" ")
+        self.transports = ExchangeProtocol.allCases.flatMap { transport in
+            TLSVersionWord.allCases.map { words.transport(transport, $0) }
+        }
         self.received = InternedText(words.key("received_bytes", "received"))
         self.sent = InternedText(words.key("sent_bytes", "sent"))
         self.connectTime = InternedText(words.key("connect_ms", "connect"))
         self.firstByteTime = InternedText(words.key("first_byte_ms", "first-byte"))
         self.totalTime = InternedText(words.key("total_ms", "total"))
-        self.noTime = words.interned(json: "null", text: "-")
-        self.close = words.interned(json: "}\n", text: "\n")
+        self.closeCode = InternedText(words.key("close", "close"))
+        self.absent = words.interned(json: "null", text: "-")
+        self.end = words.interned(json: "}\n", text: "\n")
         self.fresh = words.interned(json: ",\"reused\":false", text: " reused=no")
         self.reused = words.interned(json: ",\"reused\":true", text: " reused=yes")
         self.routes = names.routes.map { InternedText(bytes: words.field("route", $0)) }
@@ -76,6 +87,12 @@ struct LinePieces: ~Copyable, Sendable {
         }
         self.endings = Ending.allCases.map { InternedText(bytes: words.field("ending", $0.name)) }
         self.refusals = names.refusals.map { InternedText(bytes: words.field("refusal", $0)) }
+    }
+
+    func transport(of record: borrowing ExchangeRecord) -> InternedText {
+        // 3 versions of TLS, in the order that `init` made them; a test walks them all.
+        let row = Int(record.transport.rawValue) &* 3
+        return self.transports[row &+ Int(record.tls.rawValue)]
     }
 
     func route(of record: borrowing ExchangeRecord) -> InternedText {
@@ -117,6 +134,15 @@ private struct LineWords {
         case .json: InternedText(json)
         case .text: InternedText(text)
         }
+    }
+
+    /// What stands between a path and the status.
+    func transport(_ transport: ExchangeProtocol, _ tls: TLSVersionWord) -> InternedText {
+        let version = tls == .none ? "null" : "\"\(tls.name)\""
+        return self.interned(
+            json: "\",\"protocol\":\"\(transport.name)\",\"tls\":\(version),\"status\":",
+            text: "\" \(transport.name) tls=\(tls.name) "
+        )
     }
 
     /// What stands before the value of a field.

@@ -62,6 +62,18 @@ extension Metric {
         "belay_log_lines_dropped_total",
         help: "Lines of the access log that were lost: the target failed or was too slow."
     )
+    static let certificateExpiry = Metric(
+        .gauge,
+        "belay_tls_certificate_expiry_timestamp_seconds",
+        ["listener", "certificate"],
+        help: "When the certificate expires, in seconds since 1970."
+    )
+    static let certificateReloadFailures = Metric(
+        .counter,
+        "belay_tls_certificate_reload_failures_total",
+        ["listener"],
+        help: "How often reading the listener's certificates again failed; the old ones go on."
+    )
 
     // MARK: Clients
 
@@ -84,10 +96,58 @@ extension Metric {
         .counter,
         "belay_connections_refused_total",
         ["reason"],
+        help: "Connections of clients that were closed at once, by the reason."
+    )
+    static let proxyHeaders = Metric(
+        .counter,
+        "belay_proxy_headers_total",
+        ["result"],
         help: """
-            Connections of clients that were closed at once, by the limit that was \
-            reached.
+            Connections of clients on which a PROXY protocol header may stand, by what it was \
+            worth.
             """
+    )
+    static let tlsHandshakes = Metric(
+        .counter,
+        "belay_tls_handshakes_total",
+        help: "TLS handshakes with clients that succeeded."
+    )
+    static let tlsResumptions = Metric(
+        .counter,
+        "belay_tls_resumptions_total",
+        help: "TLS handshakes with clients that resumed an earlier session."
+    )
+    static let tlsHandshakeFailures = Metric(
+        .counter,
+        "belay_tls_handshake_failures_total",
+        ["reason"],
+        help: "TLS handshakes with clients that failed, by the reason."
+    )
+    static let http2ConnectionsOpened = Metric(
+        .counter,
+        "belay_http2_connections_opened_total",
+        help: "Connections of clients that began to speak HTTP/2."
+    )
+    static let http2ConnectionsOpen = Metric(
+        .gauge,
+        "belay_http2_connections_open",
+        help: "Connections of clients that are open and speak HTTP/2."
+    )
+    static let http2StreamsReset = Metric(
+        .counter,
+        "belay_http2_streams_reset_total",
+        help: "Streams of clients that Belay reset: what came on them was no proper request."
+    )
+    static let http2Streams = Metric(
+        .counter,
+        "belay_http2_streams_total",
+        help: "Requests of clients that came over HTTP/2."
+    )
+    static let http2Faults = Metric(
+        .counter,
+        "belay_http2_faults_total",
+        ["reason"],
+        help: "HTTP/2 connections that Belay ended because of what the client sent, by the reason."
     )
     static let clientReceivedBytes = Metric(
         .counter,
@@ -113,6 +173,18 @@ extension Metric {
         .gauge,
         "belay_tunnels_open",
         help: "Tunnels that are open."
+    )
+    static let tunnelsClosed = Metric(
+        .counter,
+        "belay_tunnels_closed_total",
+        ["reason"],
+        help: "Tunnels that were closed, by who or what closed them."
+    )
+    static let tunnelsRefused = Metric(
+        .counter,
+        "belay_tunnels_refused_total",
+        ["reason"],
+        help: "Tunnels that Belay refused to open, by the reason."
     )
     static let messagesRefused = Metric(
         .counter,
@@ -195,7 +267,7 @@ extension Metric {
         ["pool", "server", "class"],
         help: """
             Exchanges that ended at the server, by the class of its answer; none where it \
-            gave no answer.
+            gave no answer, tcp for tunnels of TCP.
             """
     )
     static let serverReceivedBytes = Metric(
@@ -226,6 +298,11 @@ extension Metric {
         .gauge,
         "belay_server_connections_idle",
         help: "Open connections to servers that wait for the next exchange."
+    )
+    static let serverHandshakes = Metric(
+        .counter,
+        "belay_server_tls_handshakes_total",
+        help: "TLS handshakes with servers that succeeded."
     )
     static let serverConnectFailures = Metric(
         .counter,
@@ -270,7 +347,7 @@ extension Metric {
         .gauge,
         "belay_server_health",
         ["pool", "server", "health"],
-        help: "1 for what live traffic found about the server, 0 for the rest."
+        help: "1 for what checks and live traffic found about the server, 0 for the rest."
     )
     static let serverAdminState = Metric(
         .gauge,
@@ -288,15 +365,18 @@ extension Metric {
     /// Every metric, in the order of the page.
     package static let all: [Metric] = [
         .buildInfo, .processStartTime, .processUptime, .workers, .keyRingKeys, .bufferBlocksInUse,
-        .logLinesWritten, .logLinesDropped,
+        .logLinesWritten, .logLinesDropped, .certificateExpiry, .certificateReloadFailures,
         .connectionsAccepted, .connectionsClosed, .connectionsOpen, .connectionsRefused,
+        .proxyHeaders, .tlsHandshakes, .tlsResumptions, .tlsHandshakeFailures,
+        .http2ConnectionsOpened, .http2ConnectionsOpen, .http2Streams, .http2StreamsReset,
+        .http2Faults,
         .clientReceivedBytes, .clientSentBytes, .splicedBytes, .tunnelsOpened, .tunnelsOpen,
-        .messagesRefused, .timeouts,
+        .tunnelsClosed, .tunnelsRefused, .messagesRefused, .timeouts,
         .exchanges, .ownAnswers, .routeExchanges, .exchangeDuration, .exchangeFirstByte,
         .exchangeConnect, .persistenceVerdicts, .bindingsCreated, .bindingsRenewed,
         .serverExchanges, .serverReceivedBytes, .serverSentBytes, .serverConnectionsOpened,
-        .serverConnectionsReused, .serverConnectionsIdle, .serverConnectFailures,
-        .serverEjections, .serverReturns, .serverRetries, .serverRedispatches,
-        .serverOpenRequests, .serverHealth, .serverAdminState, .serverWeight,
+        .serverConnectionsReused, .serverConnectionsIdle, .serverHandshakes,
+        .serverConnectFailures, .serverEjections, .serverReturns, .serverRetries,
+        .serverRedispatches, .serverOpenRequests, .serverHealth, .serverAdminState, .serverWeight,
     ]
 }

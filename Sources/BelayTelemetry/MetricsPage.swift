@@ -19,7 +19,10 @@ package struct MetricsPage {
         )
         var page = MetricsPage(store: store, state: state)
         page.writeProcess()
+        page.writeCertificates()
         page.writeClients()
+        page.writeHandshakes()
+        page.writeTraffic()
         page.writeExchanges()
         page.writePools()
         page.writeServers()
@@ -47,6 +50,26 @@ package struct MetricsPage {
         self.single(.logLinesDropped, Int64(self.state.logLinesDropped))
     }
 
+    private mutating func writeCertificates() {
+        self.text.begin(.certificateExpiry)
+        for certificate in self.state.certificates {
+            let labels = [certificate.listener, certificate.certificate]
+            self.text.value(.certificateExpiry, labels, certificate.notAfter)
+        }
+        self.text.begin(.certificateReloadFailures)
+        var listeners: [String] = []
+        for certificate in self.state.certificates
+        where !listeners.contains(certificate.listener) {
+            listeners.append(certificate.listener)
+        }
+        for listener in listeners {
+            let failures = self.state.certificates.reduce(0) { sum, certificate in
+                certificate.listener == listener ? sum + certificate.reloadFailures : sum
+            }
+            self.text.value(.certificateReloadFailures, [listener], Int64(failures))
+        }
+    }
+
     // MARK: Clients
 
     private mutating func writeClients() {
@@ -57,12 +80,30 @@ package struct MetricsPage {
         self.single(.connectionsAccepted, accepted)
         self.single(.connectionsClosed, closed)
         self.single(.connectionsOpen, accepted - closed)
-        self.text.begin(.connectionsRefused)
-        for reason in ConnectionRefusal.allCases {
-            let column = GeneralColumn.connectionRefusals + Int(reason.rawValue)
-            let value = self.store.sum(\.general, 0, column)
-            self.text.value(.connectionsRefused, ["\(reason.name)"], value)
-        }
+        self.family(
+            .connectionsRefused,
+            ConnectionRefusal.self,
+            GeneralColumn.connectionRefusals
+        )
+        self.family(.proxyHeaders, ProxyHeaderResult.self, GeneralColumn.proxyHeaders)
+    }
+
+    private mutating func writeHandshakes() {
+        // Resumed before all, and closed before opened, for the same reason as above.
+        let resumptions = self.store.sum(.tlsResumptions)
+        self.single(.tlsHandshakes, self.store.sum(.tlsHandshakes))
+        self.single(.tlsResumptions, resumptions)
+        self.family(.tlsHandshakeFailures, HandshakeFailure.self, GeneralColumn.handshakeFailures)
+        let closed = self.store.sum(.http2ConnectionsClosed)
+        let opened = self.store.sum(.http2ConnectionsOpened)
+        self.single(.http2ConnectionsOpened, opened)
+        self.single(.http2ConnectionsOpen, opened - closed)
+        self.single(.http2Streams, self.store.sum(.http2Streams))
+        self.single(.http2StreamsReset, self.store.sum(.http2StreamsReset))
+        self.family(.http2Faults, HTTP2Fault.self, GeneralColumn.http2Faults)
+    }
+
+    private mutating func writeTraffic() {
         self.single(.clientReceivedBytes, self.store.sum(.bytesFromClients))
         self.single(.clientSentBytes, self.store.sum(.bytesToClients))
         self.single(.splicedBytes, self.store.sum(.bytesSpliced))
@@ -70,6 +111,8 @@ package struct MetricsPage {
         let tunnelsOpened = self.store.sum(.tunnelsOpened)
         self.single(.tunnelsOpened, tunnelsOpened)
         self.single(.tunnelsOpen, tunnelsOpened - tunnelsClosed)
+        self.family(.tunnelsClosed, TunnelEnd.self, GeneralColumn.tunnelEnds)
+        self.family(.tunnelsRefused, TunnelRefusal.self, GeneralColumn.tunnelRefusals)
         self.text.begin(.messagesRefused)
         for side in MessageSide.allCases {
             for (index, name) in self.store.names.refusals.enumerated() {
@@ -77,11 +120,7 @@ package struct MetricsPage {
                 self.text.value(.messagesRefused, ["\(side)", name.text], value)
             }
         }
-        self.text.begin(.timeouts)
-        for kind in TimeoutKind.allCases {
-            let value = self.store.sum(\.general, 0, GeneralColumn.timeouts + Int(kind.rawValue))
-            self.text.value(.timeouts, ["\(kind.name)"], value)
-        }
+        self.family(.timeouts, TimeoutKind.self, GeneralColumn.timeouts)
     }
 
     // MARK: Exchanges
@@ -96,7 +135,7 @@ package struct MetricsPage {
         for ending in Ending.allCases {
             for column in 1..<EndingColumn.count {
                 let value = self.store.sum(\.endings, Int(ending.rawValue), column)
-                // Most of the 238 combinations never happen: those that did are told.
+                // Most of the 342 combinations never happen: those that did are told.
                 guard value > 0 else { continue }
                 let status = EndingColumn.name(of: column)
                 self.text.value(.ownAnswers, [status, "\(ending.name)"], value)
@@ -168,6 +207,7 @@ package struct MetricsPage {
         self.perServer(.serverConnectionsOpened, ServerColumn.opened)
         self.perServer(.serverConnectionsReused, ServerColumn.reused)
         self.single(.serverConnectionsIdle, self.store.sum(.idleServerConnections))
+        self.single(.serverHandshakes, self.store.sum(.serverHandshakes))
         self.perServer(.serverConnectFailures, ServerColumn.of(.connectFailures))
         self.perServer(.serverEjections, ServerColumn.of(.ejections))
         self.perServer(.serverReturns, ServerColumn.of(.returns))
@@ -216,6 +256,19 @@ package struct MetricsPage {
                 let row = self.store.names.firstServers[poolIndex] + index
                 body(&self, [poolName, server.text], row, self.state.servers[poolIndex][index])
             }
+        }
+    }
+
+    /// A metric with one label, whose values' counters begin at `column`.
+    private mutating func family<Value: LabelValue>(
+        _ metric: Metric,
+        _ values: Value.Type,
+        _ column: Int
+    ) {
+        self.text.begin(metric)
+        for value in values.allCases {
+            let count = self.store.sum(\.general, 0, column + Int(value.rawValue))
+            self.text.value(metric, ["\(value.name)"], count)
         }
     }
 

@@ -44,6 +44,8 @@ package struct ProcessState: Sendable {
     package var logLinesDropped: Int
     /// For each pool, its servers in order.
     package var servers: [[ServerState]]
+    /// The certificates that listeners serve, each once.
+    package var certificates: [CertificateState]
 
     package init(
         version: String,
@@ -52,7 +54,8 @@ package struct ProcessState: Sendable {
         keys: Int,
         logLinesWritten: Int,
         logLinesDropped: Int,
-        servers: [[ServerState]]
+        servers: [[ServerState]],
+        certificates: [CertificateState] = []
     ) {
         self.version = version
         self.started = started
@@ -61,6 +64,26 @@ package struct ProcessState: Sendable {
         self.logLinesWritten = logLinesWritten
         self.logLinesDropped = logLinesDropped
         self.servers = servers
+        self.certificates = certificates
+    }
+}
+
+/// A certificate that a listener serves.
+package struct CertificateState: Sendable {
+    /// The listener's name.
+    package var listener: String
+    /// The path of its file.
+    package var certificate: String
+    /// When it expires, in seconds since 1970.
+    package var notAfter: Int64
+    /// How often reading it again failed; the page adds a listener's certificates up.
+    package var reloadFailures: Int
+
+    package init(listener: String, certificate: String, notAfter: Int64, reloadFailures: Int) {
+        self.listener = listener
+        self.certificate = certificate
+        self.notAfter = notAfter
+        self.reloadFailures = reloadFailures
     }
 }
 

@@ -24,16 +24,32 @@ package struct WorkerLog: ~Copyable {
         host: borrowing Span<UInt8>,
         path: borrowing Span<UInt8>
     ) {
-        if self.buffer.capacity &- self.buffer.count < AccessLog.lineMax {
-            // The exact need is known only after writing; most lines are far below the longest.
-            let need = AccessLog.lineMax(method: method.count, host: host.count, path: path.count)
-            if self.buffer.capacity &- self.buffer.count < need, !self.handOver() {
-                self.sink.count(dropped: 1, worker: self.worker)
-                return
-            }
-        }
+        guard self.makeRoom(method.count, host.count, path.count) else { return }
         if self.buffer.count == 0 { self.since = record.ended }
         self.log.write(record, method: method, host: host, path: path, to: &self.buffer)
+    }
+
+    /// Writes the line of a tunnel that has just opened. Its end gets a line by `write`.
+    package mutating func writeOpened(
+        _ record: borrowing ExchangeRecord,
+        method: borrowing Span<UInt8>,
+        host: borrowing Span<UInt8>,
+        path: borrowing Span<UInt8>
+    ) {
+        guard self.makeRoom(method.count, host.count, path.count) else { return }
+        if self.buffer.count == 0 { self.since = record.opened }
+        self.log.writeOpened(record, method: method, host: host, path: path, to: &self.buffer)
+    }
+
+    /// Makes room for a line with a method, host and path of so many bytes. False when there is
+    /// none: then the line is counted as dropped.
+    private mutating func makeRoom(_ method: Int, _ host: Int, _ path: Int) -> Bool {
+        if self.buffer.capacity &- self.buffer.count >= AccessLog.lineMax { return true }
+        // The exact need is known only after writing; most lines are far below the longest.
+        let need = AccessLog.lineMax(method: method, host: host, path: path)
+        if self.buffer.capacity &- self.buffer.count >= need || self.handOver() { return true }
+        self.sink.count(dropped: 1, worker: self.worker)
+        return false
     }
 
     /// To be called about once a second: hands over what has waited for a second or more, and sets

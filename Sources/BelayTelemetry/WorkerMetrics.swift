@@ -7,6 +7,13 @@ package enum WorkerCounter: Int, Sendable, CaseIterable {
     case bytesFromClients, bytesToClients
     case bytesSpliced
     case tunnelsOpened, tunnelsClosed
+    /// Clients' TLS handshakes that succeeded, and those of them that resumed a session.
+    case tlsHandshakes, tlsResumptions
+    case http2ConnectionsOpened, http2ConnectionsClosed, http2Streams
+    /// Streams that were reset because what the client sent on them was no proper request.
+    case http2StreamsReset
+    /// TLS handshakes with servers that succeeded.
+    case serverHandshakes
 }
 
 /// What a worker holds at present.
@@ -65,6 +72,29 @@ package struct WorkerMetrics: Sendable {
 
     package func timedOut(_ kind: TimeoutKind) {
         self.general.addAlone(1, 0, GeneralColumn.timeouts + Int(kind.rawValue))
+    }
+
+    // The enums below share names of cases: say the type, as in `count(HTTP2Fault.protocolError)`.
+
+    package func count(_ failure: HandshakeFailure) {
+        self.general.addAlone(1, 0, GeneralColumn.handshakeFailures + Int(failure.rawValue))
+    }
+
+    package func count(_ fault: HTTP2Fault) {
+        self.general.addAlone(1, 0, GeneralColumn.http2Faults + Int(fault.rawValue))
+    }
+
+    package func count(_ result: ProxyHeaderResult) {
+        self.general.addAlone(1, 0, GeneralColumn.proxyHeaders + Int(result.rawValue))
+    }
+
+    package func count(_ refusal: TunnelRefusal) {
+        self.general.addAlone(1, 0, GeneralColumn.tunnelRefusals + Int(refusal.rawValue))
+    }
+
+    /// Beside `WorkerCounter.tunnelsClosed`, which is counted for each.
+    package func count(_ end: TunnelEnd) {
+        self.general.addAlone(1, 0, GeneralColumn.tunnelEnds + Int(end.rawValue))
     }
 
     /// `server` is the index within its pool.
@@ -148,10 +178,15 @@ enum MessageSide: UInt8, CaseIterable {
 
 /// Columns of the one row without labels.
 enum GeneralColumn {
-    static var gauges: Int { 7 }
-    static var connectionRefusals: Int { 9 }
-    static var timeouts: Int { 13 }
-    static var count: Int { 20 }
+    static var gauges: Int { 14 }
+    static var connectionRefusals: Int { 16 }
+    static var timeouts: Int { 22 }
+    static var handshakeFailures: Int { 30 }
+    static var http2Faults: Int { 42 }
+    static var proxyHeaders: Int { 56 }
+    static var tunnelRefusals: Int { 63 }
+    static var tunnelEnds: Int { 66 }
+    static var count: Int { 71 }
 }
 
 /// Columns of an ending's row: all exchanges that ended so, and those that Belay answered itself,
@@ -161,29 +196,31 @@ enum EndingColumn {
     /// The statuses that Belay answers with, one column each from 1 on; any other is counted in the
     /// last column.
     static let statuses: [UInt16] = [
-        400, 403, 404, 405, 408, 411, 413, 414, 417, 429, 431, 500, 501, 502, 503, 504,
+        308, 400, 403, 404, 405, 408, 411, 413, 414, 417, 426, 429, 431, 500, 501, 502, 503, 504,
     ]
-    static var other: Int { 17 }
-    static var count: Int { 18 }
+    static var other: Int { 19 }
+    static var count: Int { 20 }
 
     static func index(of status: UInt16) -> Int {
         switch status {
-        case 400: 1
-        case 403: 2
-        case 404: 3
-        case 405: 4
-        case 408: 5
-        case 411: 6
-        case 413: 7
-        case 414: 8
-        case 417: 9
-        case 429: 10
-        case 431: 11
-        case 500: 12
-        case 501: 13
-        case 502: 14
-        case 503: 15
-        case 504: 16
+        case 308: 1
+        case 400: 2
+        case 403: 3
+        case 404: 4
+        case 405: 5
+        case 408: 6
+        case 411: 7
+        case 413: 8
+        case 414: 9
+        case 417: 10
+        case 426: 11
+        case 429: 12
+        case 431: 13
+        case 500: 14
+        case 501: 15
+        case 502: 16
+        case 503: 17
+        case 504: 18
         default: Self.other
         }
     }
@@ -206,22 +243,24 @@ enum PoolColumn {
     static var count: Int { Self.bindings + 3 }
 }
 
-/// Columns of a server's row: 15, on two cache lines.
+/// Columns of a server's row: 16, on two cache lines.
 enum ServerColumn {
-    /// Answers by class, 1xx to 5xx, then exchanges that the server did not answer.
+    /// Answers by class, 1xx to 5xx, then exchanges that the server did not answer, then tunnels
+    /// of TCP, for which accepting the connection is all the answer there is.
     static var answers: Int { 0 }
-    static let answerNames: [String] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"]
-    static var counters: Int { 6 }
-    static var received: Int { 10 }
-    static var sent: Int { 11 }
-    static var redispatches: Int { 12 }
-    static var opened: Int { 13 }
-    static var reused: Int { 14 }
-    static var count: Int { 15 }
+    static let answerNames: [String] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none", "tcp"]
+    static var counters: Int { 7 }
+    static var received: Int { 11 }
+    static var sent: Int { 12 }
+    static var redispatches: Int { 13 }
+    static var opened: Int { 14 }
+    static var reused: Int { 15 }
+    static var count: Int { 16 }
 
     static func of(_ counter: ServerCounter) -> Int { Self.counters + counter.rawValue }
 
     static func answer(of record: borrowing ExchangeRecord) -> Int {
+        if record.transport == .tcp { return record.connectDone == nil ? 5 : 6 }
         guard !record.isOwnAnswer, record.status >= 100, record.status < 600 else { return 5 }
         return Int(record.status) / 100 - 1
     }

@@ -9,9 +9,10 @@ struct AccessLogTests {
         #expect(
             line(Samples.exchange()) == """
                 {"time":"2026-11-21T02:03:04.501Z","client":"10.0.1.5:52344","method":"GET",\
-                "host":"shop.example","path":"/cart?add=1","status":200,"received_bytes":210,\
-                "sent_bytes":4310,"route":"all","pool":"shop","server":"shop1","rule":"binding",\
-                "persistence":"valid","binding":"renewed","retries":0,"reused":false,\
+                "host":"shop.example","path":"/cart?add=1","protocol":"http/1","tls":"1.3",\
+                "status":200,"received_bytes":210,"sent_bytes":4310,"route":"all",\
+                "pool":"shop","server":"shop1","rule":"binding","persistence":"valid",\
+                "binding":"renewed","retries":0,"reused":false,\
                 "connect_ms":0.250,"first_byte_ms":1.500,"total_ms":1.750,"ending":"done"}
 
                 """
@@ -21,9 +22,9 @@ struct AccessLogTests {
     @Test func `a line of text tells the whole decision`() {
         #expect(
             line(Samples.exchange(), .text) == """
-                2026-11-21T02:03:04.501Z 10.0.1.5:52344 "GET" "shop.example" "/cart?add=1" 200 \
-                received=210 sent=4310 route=all pool=shop server=shop1 rule=binding \
-                persistence=valid binding=renewed retries=0 reused=no connect=0.250 \
+                2026-11-21T02:03:04.501Z 10.0.1.5:52344 "GET" "shop.example" "/cart?add=1" \
+                http/1 tls=1.3 200 received=210 sent=4310 route=all pool=shop server=shop1 \
+                rule=binding persistence=valid binding=renewed retries=0 reused=no connect=0.250 \
                 first-byte=1.500 total=1.750 ending=done
 
                 """
@@ -34,20 +35,20 @@ struct AccessLogTests {
         #expect(
             line(Samples.refused(), method: [], host: [], path: []) == """
                 {"time":"2026-11-21T02:03:04.500Z","client":"10.0.1.5:52344","method":"",\
-                "host":"","path":"","status":400,"received_bytes":40,"sent_bytes":180,\
-                "route":null,"pool":null,"server":null,"rule":"none","persistence":"off",\
-                "binding":"none","retries":0,"reused":false,"connect_ms":null,\
-                "first_byte_ms":null,"total_ms":0.090,"ending":"request-refused",\
-                "refusal":"bad-host"}
+                "host":"","path":"","protocol":"http/1","tls":null,"status":400,\
+                "received_bytes":40,"sent_bytes":180,"route":null,"pool":null,"server":null,\
+                "rule":"none","persistence":"off","binding":"none","retries":0,"reused":false,\
+                "connect_ms":null,"first_byte_ms":null,"total_ms":0.090,\
+                "ending":"request-refused","refusal":"bad-host"}
 
                 """
         )
         #expect(
             line(Samples.refused(), .text, method: [], host: [], path: []) == """
-                2026-11-21T02:03:04.500Z 10.0.1.5:52344 "" "" "" 400 received=40 sent=180 \
-                route=- pool=- server=- rule=none persistence=off binding=none retries=0 \
-                reused=no connect=- first-byte=- total=0.090 ending=request-refused \
-                refusal=bad-host
+                2026-11-21T02:03:04.500Z 10.0.1.5:52344 "" "" "" http/1 tls=- 400 \
+                received=40 sent=180 route=- pool=- server=- rule=none persistence=off \
+                binding=none retries=0 reused=no connect=- first-byte=- total=0.090 \
+                ending=request-refused refusal=bad-host
 
                 """
         )
@@ -71,6 +72,81 @@ struct AccessLogTests {
         var record = Samples.exchange()
         record.client = SocketAddress(ip: ip, port: 443)
         #expect(line(record).contains("\"client\":\"\(want)\""))
+    }
+
+    @Test func `every protocol and version of TLS has its own words`() {
+        for transport in ExchangeProtocol.allCases {
+            for tls in TLSVersionWord.allCases {
+                var record = Samples.exchange()
+                record.transport = transport
+                record.tls = tls
+                let version = tls == .none ? "null" : "\"\(tls.name)\""
+                let json = #","protocol":"\#(transport.name)","tls":\#(version),"status":200"#
+                #expect(line(record).contains(json))
+                #expect(line(record, .text).contains("\" \(transport.name) tls=\(tls.name) 200 "))
+            }
+        }
+    }
+
+    // MARK: Tunnels
+
+    @Test func `a tunnel has a line when it opens, with what led to it and no totals`() {
+        let (get, path) = (Array("GET".utf8), Array("/chat".utf8))
+        #expect(
+            openedLine(Samples.webSocket(), method: get, path: path) == """
+                {"time":"2026-11-21T02:03:04.501Z","event":"opened","client":"10.0.1.5:52344",\
+                "method":"GET","host":"shop.example","path":"/chat","protocol":"http/2",\
+                "tls":"1.3","status":200,"route":"all","pool":"shop","server":"shop1",\
+                "rule":"binding","persistence":"valid","binding":"renewed","retries":0,\
+                "reused":false,"connect_ms":0.250,"first_byte_ms":1.500}
+
+                """
+        )
+        #expect(
+            openedLine(Samples.tcp(), .text) == """
+                2026-11-21T02:03:04.500Z opened 10.0.1.5:52344 "" "shop.example" "" tcp tls=- 0 \
+                route=- pool=api server=10.0.0.21:9000 rule=round-robin persistence=off \
+                binding=none retries=0 reused=no connect=0.250 first-byte=-
+
+                """
+        )
+    }
+
+    @Test func `the last line of a tunnel tells its close code`() {
+        let text = line(Samples.webSocket())
+        #expect(text.hasSuffix(#","ending":"tunnel-closed","close":1001}"# + "\n"))
+        #expect(!text.contains("\"event\""))
+        #expect(line(Samples.webSocket(), .text).hasSuffix(" ending=tunnel-closed close=1001\n"))
+        let tcp = line(Samples.tcp())
+        #expect(tcp.contains(#","protocol":"tcp","tls":null,"status":0,"received_bytes":1024,"#))
+        #expect(tcp.hasSuffix(#","ending":"tunnel-drained","close":null}"# + "\n"))
+        #expect(line(Samples.tcp(), .text).hasSuffix(" ending=tunnel-drained close=-\n"))
+        #expect(!line(Samples.exchange()).contains("close"))
+    }
+
+    @Test(arguments: [(1_520, 350, "04.501"), (nil, 700_000, "05.200"), (nil, nil, "04.520")])
+    func `a tunnel opened when the answer came, or else the server's connection was there`(
+        firstByte: Int64?,
+        connectDone: Int64?,
+        want: String
+    ) {
+        var record = Samples.webSocket()
+        record.headReceived = Samples.instant(microseconds: 20_000)
+        record.connectDone = connectDone.map { Samples.instant(microseconds: $0) }
+        record.firstByte = firstByte.map { Samples.instant(microseconds: $0) }
+        #expect(openedLine(record).hasPrefix("{\"time\":\"2026-11-21T02:03:\(want)Z\""))
+    }
+
+    @Test func `both lines of a tunnel fit and are valid JSON, whatever the client sends`() throws {
+        let long = [UInt8](repeating: 0, count: 100_000)
+        let lines = [
+            line(Samples.webSocket(), method: long, host: long, path: long),
+            openedLine(Samples.webSocket(), method: long, host: long, path: long),
+        ]
+        for text in lines {
+            #expect(text.utf8.count <= AccessLog.lineMax && text.hasSuffix("}\n"))
+            _ = try JSONSerialization.jsonObject(with: Data(text.utf8))
+        }
     }
 
     // MARK: Times
@@ -179,7 +255,7 @@ struct AccessLogTests {
     ])
     func `text quotes what could be taken for another field`(path: String, want: String) {
         let text = line(Samples.exchange(), .text, path: Array(path.utf8))
-        #expect(text.contains(" \(want) 200 "))
+        #expect(text.contains(" \(want) http/1 tls=1.3 200 "))
     }
 
     @Test func `no client can forge a line or a field of text`() {
@@ -252,7 +328,8 @@ struct AccessLogTests {
             #expect(text.utf8.count <= AccessLog.lineMax)
         }
         let path = Array("/".utf8) + [UInt8](repeating: 0x61, count: AccessLog.pathMax)
-        #expect(line(Samples.exchange(), path: path).contains("aaa...\",\"status\""))
-        #expect(line(Samples.exchange(), path: Array(path.dropLast())).contains("aaa\",\"status\""))
+        #expect(line(Samples.exchange(), path: path).contains("aaa...\",\"protocol\""))
+        let whole = line(Samples.exchange(), path: Array(path.dropLast()))
+        #expect(whole.contains("aaa\",\"protocol\""))
     }
 }

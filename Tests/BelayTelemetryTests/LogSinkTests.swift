@@ -61,6 +61,27 @@ struct LogSinkTests {
         #expect(sink.lineCounts == (written: 400, dropped: 0))
     }
 
+    @Test func `a tunnel's first line is as old as its opening, and may be lost`() throws {
+        let path = temporaryPath()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let sink = try LogSink(target: .file(path), workers: 1)
+        var log = sink.log(of: 0, accessLog())
+        let bytes = Array("x".utf8)
+        let record = Samples.webSocket()
+        log.writeOpened(record, method: bytes.span, host: bytes.span, path: bytes.span)
+        log.tick(now: record.started + .milliseconds(902), clock: Samples.clock)
+        #expect(sink.stop())
+        let lines = try lines(path)
+        #expect(lines.count == 1 && lines[0].contains(" opened "))
+        #expect(sink.lineCounts == (written: 1, dropped: 0))
+        // Nobody takes lines any more: more of them come than the buffers hold.
+        let long = [UInt8](repeating: 0, count: 100_000)
+        for _ in 0..<100 {
+            log.writeOpened(record, method: bytes.span, host: bytes.span, path: long.span)
+        }
+        #expect(sink.lineCounts.dropped > 0)
+    }
+
     @Test func `a full buffer is handed over at once, an old one by the tick`() throws {
         let path = temporaryPath()
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -35,6 +35,20 @@ private let state = ProcessState(
             ServerState(openRequests: 3, health: .up, adminState: .draining, weight: .maximum),
             ServerState(openRequests: 0, health: .ejected, adminState: .ready, weight: .zero),
         ],
+    ],
+    certificates: [
+        CertificateState(
+            listener: "web",
+            certificate: "/etc/belay/shop.pem",
+            notAfter: 1_803_002_400,
+            reloadFailures: 0
+        ),
+        CertificateState(
+            listener: "web",
+            certificate: "/etc/belay/api.pem",
+            notAfter: 1_800_410_400,
+            reloadFailures: 1
+        ),
     ]
 )
 
@@ -77,7 +91,31 @@ private func shortDay() -> MetricsStore {
     failed.persistence = .off
     failed.binding = .none
     first.exchangeEnded(failed)
+    first.exchangeEnded(Samples.webSocket())
+    second.exchangeEnded(Samples.tcp())
+    countWhatIsNotHTTP1(first)
     first.count(.connectFailures, pool: 0, server: 0)
     first.count(.ejections, pool: 1, server: 1)
     return store
+}
+
+/// TLS, HTTP/2, PROXY headers and the ends of tunnels.
+private func countWhatIsNotHTTP1(_ metrics: WorkerMetrics) {
+    metrics.count(.tlsHandshakes, 5)
+    metrics.count(.tlsResumptions, 2)
+    metrics.count(.serverHandshakes)
+    metrics.count(.http2ConnectionsOpened, 2)
+    metrics.count(.http2ConnectionsClosed)
+    metrics.count(.http2Streams, 9)
+    metrics.count(.http2StreamsReset, 2)
+    metrics.count(HandshakeFailure.plainHTTP)
+    metrics.count(HTTP2Fault.resets)
+    metrics.count(ProxyHeaderResult.accepted)
+    metrics.count(TunnelRefusal.origin)
+    metrics.count(.tunnelsOpened, 2)
+    metrics.count(.tunnelsClosed, 2)
+    metrics.count(TunnelEnd.client)
+    metrics.count(TunnelEnd.drained)
+    metrics.connectionRefused(.handshakeRate)
+    metrics.timedOut(.handshake)
 }

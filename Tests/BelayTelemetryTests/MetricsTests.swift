@@ -4,8 +4,12 @@ import BelayTelemetry
 import Testing
 
 /// The value of a series, by its name and labels as they stand on the page.
-private func value(_ series: String, _ store: MetricsStore) -> String? {
-    let page = String(decoding: MetricsPage.write(store, quiet), as: UTF8.self)
+private func value(
+    _ series: String,
+    _ store: MetricsStore,
+    _ state: ProcessState = quiet
+) -> String? {
+    let page = String(decoding: MetricsPage.write(store, state), as: UTF8.self)
     for line in page.split(separator: "\n") where line.hasPrefix(series + " ") {
         return String(line.dropFirst(series.utf8.count + 1))
     }
@@ -23,6 +27,38 @@ private let quiet = ProcessState(
     logLinesDropped: 0,
     servers: [[idle], [idle, idle]]
 )
+
+private func state(certificates: [(String, String, Int64, Int)]) -> ProcessState {
+    var state = quiet
+    state.certificates = certificates.map { listener, certificate, notAfter, failures in
+        CertificateState(
+            listener: listener,
+            certificate: certificate,
+            notAfter: notAfter,
+            reloadFailures: failures
+        )
+    }
+    return state
+}
+
+/// Counts every value of every label, as often as `amount` says for its place.
+private func countLabels(_ metrics: WorkerMetrics, _ amount: (Int) -> Int) {
+    for (index, failure) in HandshakeFailure.allCases.enumerated() {
+        for _ in 0..<amount(index) { metrics.count(failure) }
+    }
+    for (index, fault) in HTTP2Fault.allCases.enumerated() {
+        for _ in 0..<amount(index) { metrics.count(fault) }
+    }
+    for (index, result) in ProxyHeaderResult.allCases.enumerated() {
+        for _ in 0..<amount(index) { metrics.count(result) }
+    }
+    for (index, refusal) in TunnelRefusal.allCases.enumerated() {
+        for _ in 0..<amount(index) { metrics.count(refusal) }
+    }
+    for (index, end) in TunnelEnd.allCases.enumerated() {
+        for _ in 0..<amount(index) { metrics.count(end) }
+    }
+}
 
 struct MetricsTests {
     @Test func `the page adds the workers up`() {
@@ -44,6 +80,12 @@ struct MetricsTests {
         (.bytesToClients, "belay_client_sent_bytes_total"),
         (.bytesSpliced, "belay_spliced_bytes_total"),
         (.tunnelsOpened, "belay_tunnels_opened_total"),
+        (.tlsHandshakes, "belay_tls_handshakes_total"),
+        (.tlsResumptions, "belay_tls_resumptions_total"),
+        (.http2ConnectionsOpened, "belay_http2_connections_opened_total"),
+        (.http2Streams, "belay_http2_streams_total"),
+        (.http2StreamsReset, "belay_http2_streams_reset_total"),
+        (.serverHandshakes, "belay_server_tls_handshakes_total"),
     ])
     func `each counter has its place`(counter: WorkerCounter, series: String) {
         let store = MetricsStore(names: Samples.names, workers: 1)
@@ -54,7 +96,67 @@ struct MetricsTests {
         for gauge in WorkerGauge.allCases { store.workers[0].set(gauge, 1_000_000) }
         for kind in TimeoutKind.allCases { store.workers[0].timedOut(kind) }
         for reason in ConnectionRefusal.allCases { store.workers[0].connectionRefused(reason) }
+        countLabels(store.workers[0]) { _ in 1 }
         #expect(value(series, store) == "\(1 << counter.rawValue)")
+    }
+
+    @Test func `the values of each label are told apart`() {
+        let store = MetricsStore(names: Samples.names, workers: 1)
+        countLabels(store.workers[0]) { $0 + 1 }
+        let families: [(String, [StaticString])] = [
+            ("tls_handshake_failures_total{reason", HandshakeFailure.allCases.map(\.name)),
+            ("http2_faults_total{reason", HTTP2Fault.allCases.map(\.name)),
+            ("proxy_headers_total{result", ProxyHeaderResult.allCases.map(\.name)),
+            ("tunnels_refused_total{reason", TunnelRefusal.allCases.map(\.name)),
+            ("tunnels_closed_total{reason", TunnelEnd.allCases.map(\.name)),
+        ]
+        for (family, names) in families {
+            for (index, name) in names.enumerated() {
+                #expect(value("belay_\(family)=\"\(name)\"}", store) == "\(index + 1)")
+            }
+        }
+    }
+
+    @Test func `open HTTP/2 connections are those opened and not closed`() {
+        let store = MetricsStore(names: Samples.names, workers: 2)
+        store.workers[0].count(.http2ConnectionsOpened, 5)
+        store.workers[1].count(.http2ConnectionsOpened, 2)
+        store.workers[1].count(.http2ConnectionsClosed, 3)
+        #expect(value("belay_http2_connections_open", store) == "4")
+    }
+
+    @Test func `a listener's certificates expire each for itself and fail together`() {
+        let store = MetricsStore(names: Samples.names, workers: 1)
+        let state = state(
+            certificates: [("web", "/a.pem", 100, 2), ("web", "/b.pem", 200, 1), ("x", "c", 0, 0)]
+        )
+        let expiry = "belay_tls_certificate_expiry_timestamp_seconds"
+        let failures = "belay_tls_certificate_reload_failures_total"
+        let wanted = [
+            (#"\#(expiry){listener="web",certificate="/a.pem"}"#, "100"),
+            (#"\#(expiry){listener="web",certificate="/b.pem"}"#, "200"),
+            (#"\#(expiry){listener="x",certificate="c"}"#, "0"),
+            (#"\#(failures){listener="web"}"#, "3"), (#"\#(failures){listener="x"}"#, "0"),
+        ]
+        for (series, want) in wanted { #expect(value(series, store, state) == want) }
+        #expect(value(#"\#(failures){listener="web"}"#, store) == nil)
+    }
+
+    @Test func `a tunnel of TCP is no failure of its server`() {
+        let store = MetricsStore(names: Samples.names, workers: 1)
+        store.workers[0].exchangeEnded(Samples.tcp())
+        var failed = Samples.tcp()
+        failed.connectDone = nil
+        failed.ending = .connectFailed
+        store.workers[0].exchangeEnded(failed)
+        let series = "belay_server_exchanges_total{pool=\"api\",server=\"10.0.0.21:9000\""
+        #expect(value("\(series),class=\"tcp\"}", store) == "1")
+        #expect(value("\(series),class=\"none\"}", store) == "1")
+        #expect(store.exchanges(pool: 0, server: 0) == (ended: 2, failed: 1))
+    }
+
+    @Test func `a record fits into its exchange's slot`() {
+        #expect(MemoryLayout<ExchangeRecord>.stride <= 168)
     }
 
     @Test func `refused connections and time-outs are told apart`() {
@@ -99,7 +201,7 @@ struct MetricsTests {
         }
         #expect(value("belay_bindings_created_total{pool=\"api\"}", store) == "36")
         #expect(value("belay_bindings_renewed_total{pool=\"api\"}", store) == "0")
-        #expect(value("belay_bindings_renewed_total{pool=\"shop\"}", store) == "105")
+        #expect(value("belay_bindings_renewed_total{pool=\"shop\"}", store) == "171")
     }
 
     @Test(arguments: [
@@ -121,7 +223,9 @@ struct MetricsTests {
 
     @Test(arguments: [
         (503, Ending.noServer, "503"), (400, .requestRefused, "400"), (504, .serverTimedOut, "504"),
-        (502, .serverClosedEarly, "502"), (431, .requestRefused, "431"), (418, .done, "other"),
+        (502, .serverClosedEarly, "502"), (431, .requestRefused, "431"),
+        (308, .redirected, "308"), (426, .requestRefused, "426"), (403, .originRefused, "403"),
+        (418, .done, "other"),
     ])
     func `Belay's own answers are not the server's`(status: UInt16, ending: Ending, label: String) {
         let store = MetricsStore(names: Samples.names, workers: 1)
@@ -211,7 +315,7 @@ struct MetricsTests {
         for metric in Metric.all {
             #expect(names.insert(metric.name).inserted)
             #expect(metric.name.hasPrefix("belay_"))
-            #expect(metric.name.allSatisfy { $0 == "_" || ($0.isASCII && $0.isLowercase) })
+            #expect(metric.name.wholeMatch(of: /[a-z][a-z0-9_]*/) != nil)
             #expect((metric.kind == .counter) == metric.name.hasSuffix("_total"))
             #expect((metric.kind == .histogram) == metric.name.hasPrefix("belay_exchange_"))
             #expect(metric.help.hasSuffix(".") && !metric.help.contains("\n"))

@@ -52,6 +52,39 @@ enum Samples {
         record.rule = .binding
         record.persistence = .valid
         record.binding = .renewed
+        record.tls = .v13
+        return record
+    }
+
+    /// A WebSocket that was open for nine seconds and that one side closed.
+    static func webSocket() -> ExchangeRecord {
+        var record = Self.exchange()
+        record.transport = .http2
+        record.status = 200
+        record.isTunnel = true
+        record.isWebSocket = true
+        record.closeCode = 1_001
+        record.ending = .tunnelClosed
+        record.ended = Self.instant(microseconds: 9_001_750)
+        return record
+    }
+
+    /// A tunnel of TCP that Belay closed when it stopped.
+    static func tcp() -> ExchangeRecord {
+        var record = ExchangeRecord(client: Self.client, started: Self.instant(microseconds: 0))
+        record.connectStarted = Self.instant(microseconds: 100)
+        record.connectDone = Self.instant(microseconds: 350)
+        record.ended = Self.instant(microseconds: 5_000_000)
+        record.bytesFromClient = 1_024
+        record.bytesToClient = 2_048
+        record.bytesFromServer = 2_048
+        record.bytesToServer = 1_024
+        record.pool = 0
+        record.server = 0
+        record.rule = .roundRobin
+        record.transport = .tcp
+        record.isTunnel = true
+        record.ending = .tunnelDrained
         return record
     }
 
@@ -80,6 +113,20 @@ func line(
 ) -> String {
     var log = AccessLog(format: format, names: Samples.names, clock: clock)
     return line(record, &log, method: method, host: host, path: path)
+}
+
+/// The text of the line that a tunnel gets when it opens.
+func openedLine(
+    _ record: ExchangeRecord,
+    _ format: LogFormat = .json,
+    method: [UInt8] = [],
+    host: [UInt8] = Array("shop.example".utf8),
+    path: [UInt8] = []
+) -> String {
+    var log = AccessLog(format: format, names: Samples.names, clock: Samples.clock)
+    var out = ByteWriter(capacity: AccessLog.lineMax)
+    log.writeOpened(record, method: method.span, host: host.span, path: path.span, to: &out)
+    return String(decoding: array(out.bytes), as: UTF8.self)
 }
 
 /// The text of a line, by a log that is used for more than one.
