@@ -9,69 +9,44 @@ func checkWhole(_ settings: inout Settings, _ tree: Tree, _ reader: inout Reader
         settings.listeners[index].name = settings.listeners[index].address.spelled
     }
     checkListeners(settings, &reader)
-    if settings.routes.isEmpty, reader.place("pools") != nil {
-        if settings.pools.count == 1, reader.place("routes") == nil {
-            let match = Settings.Match()
-            let pool = settings.pools[0].name
-            settings.routes = [Settings.Route(name: match.spelled, match: match, pool: pool)]
-        } else if !settings.pools.isEmpty {
-            let text =
-                settings.pools.count == 1
-                ? "routes is empty; leave the key out to send everything to the one pool"
-                : "\"routes\" must say which requests go to which of the pools"
-            reader.report(text, at: reader.place("routes", "pools"))
-        }
-    }
+    checkNeedOfRoutes(&settings, &reader)
     checkRoutes(settings, &reader)
+    checkTCP(settings, &reader)
 }
 
-private func checkListeners(_ settings: Settings, _ reader: inout Reader) {
-    var lines: [SocketAddress: Int] = [:]
-    var names: [String: Int] = [:]
-    for (index, listener) in settings.listeners.enumerated() {
-        let path = "listeners/\(index)"
-        guard reader.isSound(path) else { continue }
-        let place = reader.place(path + "/address", path)
-        let line = place?.line ?? 1
-        // Port 0 is another port each time.
-        if listener.address.port != 0 {
-            if let first = lines[listener.address] {
-                let text = "the address \(listener.address.spelled) is listened on twice"
-                reader.report("\(text)\(reader.first(on: first))", at: place)
-                continue
-            }
-            lines[listener.address] = line
+/// Routes that are left out and can be, that are missing, or that nothing looks at.
+private func checkNeedOfRoutes(_ settings: inout Settings, _ reader: inout Reader) {
+    guard reader.place("pools") != nil, !settings.pools.isEmpty, reader.isFree("listeners")
+    else { return }
+    let listeners = settings.listeners.filter { $0.kind == .http }
+    guard settings.routes.isEmpty else {
+        if listeners.isEmpty {
+            let text = "no listener takes HTTP, so routes are never looked at"
+            reader.report(text, at: reader.place("routes"))
         }
-        guard let place = reader.place(path + "/name") else { continue }
-        if let first = names[listener.name] {
-            let text = "two listeners are named \(quoted(listener.name))\(reader.first(on: first))"
-            reader.report(text, at: place)
-        }
-        names[listener.name] = place.line
+        return
     }
-    if let admin = settings.admin?.address, let line = lines[admin] {
-        let text = "the admin address \(admin.spelled) is also the listener's of line \(line)"
-        reader.report(text, at: reader.place("admin/address", "admin", "listeners"))
+    // Where there are several, those that only TCP listeners use take no requests.
+    let pools = settings.pools.count == 1 ? settings.pools : settings.poolsBesideTCP
+    if pools.count == 1, !listeners.isEmpty, reader.place("routes") == nil {
+        let match = Settings.Match()
+        settings.routes = [
+            Settings.Route(name: match.spelled, match: match, pool: pools[0].name)
+        ]
+    } else if listeners.contains(where: { $0.redirectToHTTPS == nil }) {
+        let text =
+            pools.count == 1
+            ? "routes is empty; leave the key out to send everything to the one pool"
+            : "\"routes\" must say which requests go to which of the pools"
+        reader.report(text, at: reader.place("routes", "pools"))
     }
 }
 
 private func checkRoutes(_ settings: Settings, _ reader: inout Reader) {
-    let pools = Set(settings.pools.map(\.name))
     var names: [String: Int] = [:]
     for (index, route) in settings.routes.enumerated() {
         let path = "routes/\(index)"
-        if let place = reader.place(path + "/pool"), route.pool != .unset,
-            reader.place("pools") != nil, !pools.contains(route.pool)
-        {
-            let known = settings.pools.map(\.name.rawValue).filter { $0 != PoolName.unset.rawValue }
-            let suggestion = nearest(route.pool.rawValue, among: known)
-            var text = "there is no pool \(quoted(route.pool.rawValue))"
-            // Limit: what a reader takes in at a glance.
-            if suggestion == nil, (1...5).contains(known.count) {
-                text += ", only " + known.map(quoted).joined(separator: ", ")
-            }
-            reader.report(text, at: place, suggestion: suggestion)
-        }
+        checkReference(to: route.pool, at: path + "/pool", settings, &reader)
         if let place = reader.place(path + "/name"), !route.name.isEmpty {
             if let line = names[route.name] {
                 let text = "two routes are named \(quoted(route.name))\(reader.first(on: line))"
@@ -88,6 +63,38 @@ private func checkRoutes(_ settings: Settings, _ reader: inout Reader) {
             let text = "this route is never reached: the route on line \(line) takes \(what)"
             reader.report(text, at: reader.place(path))
         }
+    }
+}
+
+/// The name of a pool stands for one.
+func checkReference(
+    to name: PoolName?,
+    at path: String,
+    _ settings: Settings,
+    _ reader: inout Reader
+) {
+    guard let name, name != .unset, let place = reader.place(path), reader.place("pools") != nil,
+        !settings.pools.contains(where: { $0.name == name })
+    else { return }
+    let known = settings.pools.map(\.name.rawValue).filter { $0 != PoolName.unset.rawValue }
+    let suggestion = nearest(name.rawValue, among: known)
+    var text = "there is no pool \(quoted(name.rawValue))"
+    // Limit: what a reader takes in at a glance.
+    if suggestion == nil, (1...5).contains(known.count) {
+        text += ", only " + known.map(quoted).joined(separator: ", ")
+    }
+    reader.report(text, at: place, suggestion: suggestion)
+}
+
+/// A list in which an entry stands a second time, which does nothing.
+func reportRepeated(_ words: [String], _ key: String, _ tree: Tree, _ reader: inout Reader) {
+    let path = reader.path + "/" + key
+    guard reader.isFree(path) else { return }
+    var counts: [String: Int] = [:]
+    for word in words { counts[word, default: 0] += 1 }
+    for word in counts.keys.sorted() where counts[word] != 1 {
+        let text = "\(reader.subject(of: key)) has \(word) twice"
+        reader.report(text, at: reader.place(path) ?? tree.position)
     }
 }
 
@@ -108,29 +115,14 @@ extension Settings.PathPrefix {
 }
 
 extension Settings.HostPattern {
-    fileprivate func covers(_ other: Settings.HostPattern) -> Bool {
+    /// Whether this takes every host that `other` would.
+    func covers(_ other: Settings.HostPattern) -> Bool {
         switch (self, other) {
         case (.any, _): true
         case (.exact(let own), .exact(let host)): own == host
         case (.suffix(let own), .exact(let host)): host.hasSuffix(own)
         case (.suffix(let own), .suffix(let other)): other.hasSuffix(own)
         case (.exact, .any), (.exact, .suffix), (.suffix, .any): false
-        }
-    }
-}
-
-/// A pool's servers: no two of one name.
-func checkServerNames(_ pool: inout Settings.ServerPool, _ tree: Tree, _ reader: inout Reader) {
-    var lines: [ServerName: Int] = [:]
-    for (index, server) in pool.servers.enumerated() where server.name != .unset {
-        let path = "\(reader.path)/servers/\(index)"
-        guard let place = reader.place(path + "/name", path + "/address", path) else { continue }
-        if let line = lines[server.name] {
-            let name = quoted(server.name.rawValue)
-            let text = "two servers of this pool are named \(name)\(reader.first(on: line))"
-            reader.report(text, at: place)
-        } else {
-            lines[server.name] = place.line
         }
     }
 }

@@ -6,7 +6,7 @@ extension Declaration {
     static let limits = Section(
         doc: "Each refuses, counts what it refused and goes on.",
         defaults: { Settings.Limits() },
-        fields: limitsOnAmounts + limitsOnTimes
+        fields: limitsOnAmounts + limitsOnTimes + limitsOnHTTP2
     )
 
     private static let limitsOnAmounts: [Field<Settings.Limits>] = [
@@ -35,6 +35,21 @@ extension Declaration {
             doc: "Requests before a client's connection is closed."
         ),
         Field(
+            "tunnels-per-client",
+            \.tunnelsPerClient,
+            Scalar.integer(1...1_000_000).orNil("off").form,
+            doc: """
+                Tunnels of one client address at once: WebSockets, and connections of listeners \
+                of kind `tcp`. One more WebSocket is answered 429, one more connection closed.
+                """
+        ),
+        Field(
+            "handshakes-per-client",
+            \.handshakesPerClient,
+            Scalar.integer(1...1_000_000).orNil("off").form,
+            doc: "TLS handshakes of one client address in a second; further ones are closed."
+        ),
+        Field(
             "head-size",
             \.headSize,
             Scalar.size(ByteCount(kibibytes: 1)...ByteCount(kibibytes: 48)).form,
@@ -55,6 +70,15 @@ extension Declaration {
     ]
 
     private static let limitsOnTimes: [Field<Settings.Limits>] = [
+        Field(
+            "handshake-timeout",
+            \.handshakeTimeout,
+            Scalar.duration(.milliseconds(100) ... .hours(1)).form,
+            doc: """
+                The time a client has from its connection to the end of the TLS handshake, with \
+                a header of the PROXY protocol before it; then it is closed.
+                """
+        ),
         Field(
             "head-timeout",
             \.headTimeout,
@@ -77,7 +101,10 @@ extension Declaration {
             "tunnel-idle",
             \.tunnelIdle,
             Scalar.duration(.milliseconds(100) ... .hours(24)).form,
-            doc: "How long nothing may move in a tunnel, such as a WebSocket, on either side."
+            doc: """
+                How long nothing may move in a tunnel, on either side: a WebSocket, or a \
+                connection of a listener of kind `tcp`.
+                """
         ),
         Field(
             "connect-timeout",
@@ -92,6 +119,44 @@ extension Declaration {
             doc: "How long exchanges may go on after Belay was told to stop."
         ),
     ]
+
+    private static let limitsOnHTTP2: [Field<Settings.Limits>] = [
+        Field("http2", \.http2, .group(http2), doc: "What a client may do over HTTP/2.")
+    ]
+
+    private static let http2 = Section(
+        doc: """
+            Each is for one connection. Where a client goes beyond an allowance, its connection is \
+            ended; what it used up comes back within 10 seconds.
+            """,
+        defaults: { Settings.HTTP2Limits() },
+        fields: [
+            Field(
+                "streams",
+                \.streams,
+                Scalar.integer(1...1_000).form,
+                doc: "Requests at once; further ones are refused, and clients may send them again."
+            ),
+            Field(
+                "resets",
+                \.resets,
+                Scalar.integer(10...1_000_000).form,
+                doc: """
+                    The allowance of requests that the client resets before they are answered, or \
+                    spoils so that Belay has to.
+                    """
+            ),
+            Field(
+                "control-frames",
+                \.controlFrames,
+                Scalar.integer(10...1_000_000).form,
+                doc: """
+                    The allowance of PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA and \
+                    unknown frames that nothing calls for.
+                    """
+            ),
+        ]
+    )
 
     static let headers = Section(
         doc: "What clients send in these is dropped, unless they are among `trusted-proxies`.",
@@ -116,6 +181,17 @@ extension Declaration {
                 doc: """
                     Adds to `Via`: the name of the machine, or with `pseudonym` the word `belay`, \
                     which tells nothing.
+                    """
+            ),
+            Field(
+                "client-certificate",
+                \.clientCertificate,
+                Scalar.onOff.form,
+                doc: """
+                    Where a listener asks clients for certificates, sends `X-Client-Verify`, which \
+                    is `SUCCESS` or `NONE`, and with `SUCCESS` also `Client-Cert` (RFC 9440), \
+                    `X-Client-Subject`, `X-Client-Issuer`, `X-Client-Serial` and \
+                    `X-Client-Fingerprint`.
                     """
             ),
         ]
@@ -160,8 +236,8 @@ extension Declaration {
                     isEmptyAllowed: false
                 ),
                 doc: """
-                    The first seals, all open. To change keys, put the new one second, reload \
-                    everywhere, put it first, reload, and drop the old one after a lifetime.
+                    The first seals, all open. To change keys, put the new one second, restart \
+                    everywhere, put it first, restart, and drop the old one after a lifetime.
                     """
             ),
             Field(

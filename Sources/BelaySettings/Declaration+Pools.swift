@@ -6,73 +6,135 @@ extension Declaration {
     static let pool = Section(
         doc: "Servers that can answer the same requests.",
         defaults: { Settings.ServerPool(name: .unset, servers: []) },
-        fields: [
-            Field(
-                "balance",
-                \.balance,
-                Scalar.choice(Algorithm.allCases.map { ("\($0.name)", $0) }).form,
-                doc: """
-                    How a server is chosen for a client that is bound to none. `random-of-two` \
-                    takes the idler of two servers chosen at random, and spreads well at any size.
-                    """
-            ),
-            Field(
-                "servers",
-                \.servers,
-                .list(
-                    of: .group(server, orJust: \.address, Scalar.serverAddress.form),
-                    from: { Settings.Server.blank },
-                    max: 10_000,
-                    isEmptyAllowed: false
-                ),
-                isRequired: true,
-                doc: "The servers."
-            ),
-            Field(
-                "retries",
-                \.retries,
-                Scalar.integer(0...10).form,
-                doc: """
-                    How often a request is tried on another server, where trying again is safe: \
-                    when no connection came about, or the method is idempotent.
-                    """
-            ),
-            Field(
-                "load-bound",
-                \.loadBound,
-                Scalar.number(1.05...10).form,
-                doc: """
-                    For `source-hash` and `url-hash`: how far above the mean a server may be \
-                    loaded before its keys go to the next. 1.25 is a quarter more.
-                    """
-            ),
-            Field(
-                "failures",
-                \.failures,
-                .group(failures),
-                doc: "When a server that fails is left alone for a while."
-            ),
-            Field(
-                "connect-timeout",
-                \.connectTimeout,
-                Scalar.duration(.milliseconds(1) ... .minutes(10)).optional.form,
-                doc: "The time a server has to accept a connection. Left out: that of `limits`."
-            ),
-            Field(
-                "keep",
-                \.keep,
-                .group(keep),
-                doc: "Connections to servers that are kept for the next request."
-            ),
-            Field(
-                "persistence",
-                \.persistence,
-                Form.group(persistence).orOff(from: { Settings.Persistence() }),
-                doc: "How clients come back to the server that has their session."
-            ),
-        ],
-        finish: checkServerNames
+        fields: poolServers + poolFailing + poolKeeping,
+        finish: checkPool
     )
+
+    /// The servers, and how they are spoken to.
+    private static let poolServers: [Field<Settings.ServerPool>] = [
+        Field(
+            "balance",
+            \.balance,
+            Scalar.choice(Algorithm.allCases.map { ("\($0.name)", $0) }).form,
+            doc: """
+                How a server is chosen for a client that is bound to none. `random-of-two` \
+                takes the idler of two servers chosen at random, and spreads well at any size.
+                """
+        ),
+        Field(
+            "servers",
+            \.servers,
+            .list(
+                of: .group(server, orJust: \.address, Scalar.serverAddress.form),
+                from: { Settings.Server.blank },
+                max: 10_000,
+                isEmptyAllowed: false
+            ),
+            isRequired: true,
+            doc: "The servers."
+        ),
+        Field(
+            "load-bound",
+            \.loadBound,
+            Scalar.number(1.05...10).form,
+            doc: """
+                For `source-hash` and `url-hash`: how far above the mean a server may be \
+                loaded before its keys go to the next. 1.25 is a quarter more.
+                """
+        ),
+        Field(
+            "protocol",
+            \.serverProtocol,
+            Scalar.choice(Settings.ServerProtocol.allCases.map { ($0.spelled, $0) }).form,
+            doc: """
+                The version of HTTP that the servers are spoken to in. `h2` is over TLS and turns \
+                `tls` on; `h2c` is HTTP/2 in clear text.
+                """
+        ),
+        Field(
+            "tls",
+            \.tls,
+            Form.group(poolTLS).orOff(from: { Settings.PoolTLS() }),
+            doc: "TLS with the servers, whose certificates are verified."
+        ),
+        Field(
+            "proxy-protocol",
+            \.proxyProtocol,
+            Scalar.choice(of: Settings.ProxySending.self).form,
+            doc: """
+                Begins each connection to a server with the client's address in the PROXY \
+                protocol, version 1 or 2. The servers must expect it.
+                """
+        ),
+        Field(
+            "proxy-protocol-tlvs",
+            \.proxyProtocolTLVs,
+            .list(of: Scalar.proxyTLV.form, from: { .crc32c }, max: 8),
+            doc: """
+                What a header of `v2` says beside the addresses: the protocol and the host that \
+                the client asked for in TLS, a checksum, a random id, the client's TLS.
+                """
+        ),
+    ]
+
+    /// What happens when servers fail.
+    private static let poolFailing: [Field<Settings.ServerPool>] = [
+        Field(
+            "retries",
+            \.retries,
+            Scalar.integer(0...10).form,
+            doc: """
+                How often a request is tried on another server, where trying again is safe: \
+                when no connection came about, or the method is idempotent.
+                """
+        ),
+        Field(
+            "failures",
+            \.failures,
+            .group(failures),
+            doc: "When a server that fails is left alone for a while."
+        ),
+        Field(
+            "health",
+            \.health,
+            Form.group(health).orOff(from: { Settings.Health() }),
+            doc: """
+                Active checks by connecting: a server that accepts no connection is down and gets \
+                no requests.
+                """
+        ),
+        Field(
+            "connect-timeout",
+            \.connectTimeout,
+            Scalar.duration(.milliseconds(1) ... .minutes(10)).optional.form,
+            doc: "The time a server has to accept a connection. Left out: that of `limits`."
+        ),
+    ]
+
+    /// What is kept beyond a request.
+    private static let poolKeeping: [Field<Settings.ServerPool>] = [
+        Field(
+            "keep",
+            \.keep,
+            .group(keep),
+            doc: "Connections to servers that are kept for the next request."
+        ),
+        Field(
+            "persistence",
+            \.persistence,
+            Form.group(persistence).orOff(from: { Settings.Persistence() }),
+            doc: "How clients come back to the server that has their session."
+        ),
+        Field(
+            "tunnels-per-server",
+            \.tunnelsPerServer,
+            Scalar.integer(1...1_000_000).orNil("off").form,
+            doc: """
+                Tunnels that a server may have at once: WebSockets and TCP connections. At the \
+                limit others are chosen; where all are full, the client is refused.
+                """
+        ),
+    ]
 
     private static let server = Section(
         doc: "An entry may also be the address alone.",
@@ -179,6 +241,37 @@ extension Declaration {
         }
     )
 
+    private static let health = Section(
+        doc: "`{}` takes every default.",
+        defaults: { Settings.Health() },
+        fields: [
+            Field(
+                "interval",
+                \.interval,
+                Scalar.duration(.milliseconds(100) ... .hours(1)).form,
+                doc: "How often a server is checked."
+            ),
+            Field(
+                "timeout",
+                \.timeout,
+                Scalar.duration(.milliseconds(1) ... .minutes(10)).form,
+                doc: "The time it has to accept the connection."
+            ),
+            Field(
+                "fall",
+                \.fall,
+                Scalar.integer(1...100).form,
+                doc: "So many failed checks in a row take it down."
+            ),
+            Field(
+                "rise",
+                \.rise,
+                Scalar.integer(1...100).form,
+                doc: "So many good ones in a row bring it back."
+            ),
+        ]
+    )
+
     private static let keep = Section(
         doc: "Reuse of server connections.",
         defaults: { Settings.Keep() },
@@ -263,6 +356,13 @@ extension Settings.Server {
     fileprivate static let blank = Settings.Server(
         name: .unset,
         address: Settings.ServerAddress(host: "", port: 0)
+    )
+}
+
+extension Scalar where Value == Settings.ProxyTLV {
+    /// What a header of the PROXY protocol can add.
+    fileprivate static let proxyTLV = Scalar.choice(
+        Settings.ProxyTLV.allCases.map { ($0.spelled, $0) }
     )
 }
 

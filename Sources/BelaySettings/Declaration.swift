@@ -2,7 +2,8 @@ import BelayCore
 
 // Every setting, declared once: name, default (the value that the property in `Settings` starts
 // with), form and the sentence of the manual. The parser, the reference page and the JSON Schema
-// read these lines. Here are those of the whole file; `Declaration+Pools` has those of a pool.
+// read these lines. Here are those of the whole file and of its routes; `Declaration+Pools` has
+// those of a pool, and so on.
 
 /// The declaration of the settings file.
 enum Declaration {
@@ -51,9 +52,9 @@ extension Declaration {
             \.trustedProxies,
             .list(of: Scalar.network.form, from: { Network(.anyV4) }, max: 1024),
             doc: """
-                The proxies in front of Belay. What `X-Forwarded-*` and `Forwarded` say is \
-                believed when it comes from one of these, and replaced when it comes from anyone \
-                else.
+                The proxies in front of Belay. What `X-Forwarded-*`, `Forwarded` and the PROXY \
+                protocol say is believed when it comes from one of these. From anyone else the \
+                fields are replaced, and connections with the PROXY protocol are closed.
                 """
         ),
         Field(
@@ -62,8 +63,9 @@ extension Declaration {
             .list(of: .group(route), from: { Settings.Route(pool: .unset) }, max: 1000),
             doc: """
                 Which requests go to which server pool. They are tried from the top; the first \
-                that matches is taken. May be left out when there is one pool. A request that no \
-                route matches is answered 404.
+                that matches is taken. A request that no route matches is answered 404. May be \
+                left out when there is one pool, or one that no listener of kind `tcp` uses: \
+                then it gets every request.
                 """
         ),
         Field(
@@ -120,8 +122,8 @@ extension Declaration {
             \.keys,
             .group(keys),
             doc: """
-                The keys that seal bindings. Belays that share them understand each other's \
-                cookies. Left out: one is generated and kept in the state directory.
+                The keys that seal bindings and TLS tickets. Belays that share them understand \
+                each other's. Left out: one is generated and kept in the state directory.
                 """
         ),
         Field(
@@ -138,32 +140,6 @@ extension Declaration {
 }
 
 extension Declaration {
-    private static let listener = Section(
-        doc: "An entry may also be the address alone.",
-        defaults: { Settings.Listener(address: SocketAddress(ip: .anyV6, port: 0)) },
-        fields: [
-            Field(
-                "address",
-                \.address,
-                Scalar.listenAddress.form,
-                isRequired: true,
-                doc: """
-                    Without a host, every address of the machine, IPv4 and IPv6. Port 0 lets the \
-                    system choose one.
-                    """
-            ),
-            Field(
-                "name",
-                \.name,
-                Scalar.name.form,
-                doc: "What logs and metrics call it. Left out: the address."
-            ),
-        ],
-        finish: { listener, _, _ in
-            if listener.name.isEmpty { listener.name = listener.address.spelled }
-        }
-    )
-
     private static let route = Section(
         doc: "Where requests go.",
         defaults: { Settings.Route(pool: .unset) },
@@ -187,9 +163,24 @@ extension Declaration {
                 isRequired: true,
                 doc: "The server pool that answers."
             ),
+            Field(
+                "origins",
+                \.origins,
+                .list(
+                    of: Scalar.origin.form,
+                    from: { Settings.Origin(scheme: "", host: .any) },
+                    max: 1000,
+                    isEmptyAllowed: false
+                ),
+                doc: """
+                    The pages that may open WebSockets here, as browsers tell. From others they \
+                    are answered 403. Left out: every page may.
+                    """
+            ),
         ],
-        finish: { route, _, _ in
+        finish: { route, tree, reader in
             if route.name.isEmpty { route.name = route.match.spelled }
+            reportRepeated(route.origins.map(\.spelled), "origins", tree, &reader)
         }
     )
 
@@ -223,15 +214,7 @@ extension Declaration {
             ),
         ],
         finish: { match, tree, reader in
-            let repeated = Set(
-                match.methods.filter { method in
-                    match.methods.filter { $0 == method }.count > 1
-                }
-            )
-            for method in repeated.sorted() where !method.isEmpty {
-                let place = reader.place(reader.path + "/methods") ?? tree.position
-                reader.report("\(reader.subject).methods has \(method) twice", at: place)
-            }
+            reportRepeated(match.methods, "methods", tree, &reader)
         }
     )
 

@@ -75,11 +75,14 @@ struct Field<Owner: Sendable>: Sendable {
     let read: @Sendable (Tree, inout Owner, inout Reader) -> Void
     let encode: @Sendable (Owner) -> JSON?
 
+    /// Where the setting does not apply it is not written. Whether it may stand in the file is for
+    /// `finish` of its section to say.
     init<Value: Sendable>(
         _ name: String,
         _ place: any WritableKeyPath<Owner, Value> & Sendable,
         _ form: Form<Value>,
         isRequired: Bool = false,
+        where applies: @escaping @Sendable (Owner) -> Bool = { _ in true },
         doc: String
     ) {
         self.name = name
@@ -89,12 +92,13 @@ struct Field<Owner: Sendable>: Sendable {
                 name: name,
                 doc: doc,
                 isRequired: isRequired,
-                standard: isRequired ? nil : form.encode(defaults[keyPath: place]),
+                standard: isRequired
+                    ? nil : form.encode(defaults[keyPath: place])?.brief(form.outline),
                 outline: form.outline
             )
         }
         self.read = { tree, owner, reader in form.read(tree, &owner[keyPath: place], &reader) }
-        self.encode = { form.encode($0[keyPath: place]) }
+        self.encode = { applies($0) ? form.encode($0[keyPath: place]) : nil }
     }
 }
 
@@ -175,6 +179,26 @@ extension SectionOutline {
             members.append(JSON.Member(key: "required", value: .array(required)))
         }
         return .object(members)
+    }
+}
+
+extension JSON {
+    /// A list of groups without what each entry has by itself.
+    fileprivate func brief(_ outline: Outline) -> JSON {
+        guard case .array(let entries) = self, let section = outline.below?.section else {
+            return self
+        }
+        return .array(
+            entries.map { entry in
+                guard case .object(let members) = entry else { return entry }
+                let own = members.filter { member in
+                    !section.fields.contains {
+                        $0.name == member.key && $0.standard == member.value
+                    }
+                }
+                return .object(own)
+            }
+        )
     }
 }
 

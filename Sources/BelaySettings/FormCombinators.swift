@@ -93,7 +93,8 @@ extension Form {
 
     /// The word `off` for nil, or the form, which starts from `blank`.
     func orOff(from blank: @escaping @Sendable () -> Value) -> Form<Value?> {
-        Form<Value?>(
+        let canBeEmpty = self.outline.below?.section.fields.contains(where: \.isRequired) == false
+        return Form<Value?>(
             outline: self.outline.or("off"),
             read: { tree, value, reader in
                 if case .text("off", isPlain: _) = tree.kind {
@@ -103,6 +104,10 @@ extension Form {
                 if case .text(let text, isPlain: _) = tree.kind, isOffMeant(text) {
                     let sentence = "\(reader.subject) must be off or a group, not \(tree.sort)"
                     return reader.report(sentence, at: tree.position, suggestion: "off")
+                }
+                if case .text(let text, isPlain: _) = tree.kind, isOnMeant(text), canBeEmpty {
+                    let sentence = "\(reader.subject) must be off or a group, not \(tree.sort)"
+                    return reader.report(sentence, at: tree.position, suggestion: "{}")
                 }
                 var inner = value ?? blank()
                 self.read(tree, &inner, &reader)

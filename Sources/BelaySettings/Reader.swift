@@ -86,9 +86,14 @@ struct Reader {
 
     /// The setting that is being read, as it is named in a sentence: `limits.connections`,
     /// `an entry of trusted-proxies`.
-    var subject: String {
+    var subject: String { self.subject(at: self.path) }
+
+    /// A setting inside the one that is being read, as it is named in a sentence.
+    func subject(of name: String) -> String { self.subject(at: self.path + "/" + name) }
+
+    private func subject(at path: String) -> String {
         if let option { return option }
-        let parts = self.path.split(separator: "/")
+        let parts = path.split(separator: "/")
         guard let last = parts.last else { return "the file" }
         if last.allSatisfy(\.isNumber), parts.count > 1 {
             return "an entry of \(dotted(parts.dropLast()))"

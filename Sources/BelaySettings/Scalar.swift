@@ -157,8 +157,11 @@ extension Scalar where Value == Bool {
 /// Whether a text that is not `off` was probably meant as that.
 func isOffMeant(_ text: String) -> Bool { nearestWord(text, among: ["off"]) != nil }
 
+/// Whether a text was probably meant as a plain yes.
+func isOnMeant(_ text: String) -> Bool { nearestWord(text, among: ["on"]) != nil }
+
 /// The nearest word, where the many spellings of yes and no stand for each other.
-private func nearestWord(_ text: String, among words: [String]) -> String? {
+func nearestWord(_ text: String, among words: [String]) -> String? {
     let yes = ["on", "true", "yes", "y", "1", "enabled"]
     let no = ["off", "false", "no", "n", "0", "none", "disabled", "never"]
     for spellings in [yes, no] where spellings.contains(text.lowercased()) {

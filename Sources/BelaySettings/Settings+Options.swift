@@ -41,6 +41,11 @@ extension Settings {
                 let text = "--listen: \(listener.address.spelled) is given twice"
                 problems.append(SettingsProblem(file: "belay", text: text))
             }
+            // The file had listeners that need none: of TCP, or such that redirect.
+            if self.routes.isEmpty {
+                let text = "--listen: the file has no routes for requests that come there"
+                problems.append(SettingsProblem(file: "belay", text: text))
+            }
         }
         if let admin = options.admin {
             problems += self.set("admin", Tree(text: admin), option: "--admin")

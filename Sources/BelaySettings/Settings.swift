@@ -38,22 +38,14 @@ package struct Settings: Sendable, Equatable {
 }
 
 extension Settings {
-    /// An address that clients connect to.
-    package struct Listener: Sendable, Equatable {
-        /// Of IPv6 `::` where the file names no address: that takes IPv4 as well.
-        package var address: SocketAddress
-        /// What logs and metrics call it. Starts as the address, as it was written.
-        package var name = ""
-
-        package init(address: SocketAddress) { self.address = address }
-    }
-
     /// Requests that match go to the server pool. `pool` is always the name of one of `pools`.
     package struct Route: Sendable, Equatable {
         /// Starts as the host, path and methods it matches, such as `*.example.com/v1`.
         package var name = ""
         package var match = Match()
         package var pool: PoolName
+        /// The pages that may open WebSockets here; none means every page.
+        package var origins: [Origin] = []
 
         package init(name: String = "", match: Match = Match(), pool: PoolName) {
             self.name = name
@@ -97,10 +89,20 @@ extension Settings {
         package var name: PoolName
         package var balance = Algorithm.randomOfTwo
         package var servers: [Server]
+        package var serverProtocol = ServerProtocol.http1
+        /// Nil: clear text. Never nil where `serverProtocol` is HTTP/2 over TLS.
+        package var tls: PoolTLS?
+        package var proxyProtocol = ProxySending.off
+        /// What the header adds, each once. Only of version 2.
+        package var proxyProtocolTLVs: [ProxyTLV] = []
         package var retries = 2
         /// How far above the pool's mean a hash may load a server: 1.25 is a quarter more.
         package var loadBound = 1.25
         package var failures = Failures()
+        /// Nil: no active checks.
+        package var health: Health?
+        /// Nil: no limit.
+        package var tunnelsPerServer: Int?
         /// Nil: that of `limits`.
         package var connectTimeout: TimeSpan?
         package var keep = Keep()
@@ -139,6 +141,41 @@ extension Settings {
             self.host = host
             self.port = port
         }
+    }
+
+    /// How requests travel to the servers of a pool.
+    package enum ServerProtocol: UInt8, Sendable, CaseIterable {
+        /// `http/1.1`, over TLS if the pool has that.
+        case http1
+        /// `h2`: HTTP/2 over TLS.
+        case http2
+        /// `h2c`: HTTP/2 in clear text, with prior knowledge.
+        case http2ClearText
+    }
+
+    /// The version of the PROXY protocol that servers are sent.
+    package enum ProxySending: UInt8, Sendable, CaseIterable {
+        case off, v1, v2
+    }
+
+    /// What a header of version 2 can say beside the addresses.
+    package enum ProxyTLV: UInt8, Sendable, CaseIterable {
+        case alpn, authority, crc32c
+        /// `unique-id`.
+        case uniqueID
+        case ssl
+    }
+
+    /// Active checks: whether a server accepts a connection.
+    package struct Health: Sendable, Equatable {
+        package var interval = TimeSpan.seconds(2)
+        package var timeout = TimeSpan.seconds(2)
+        /// So many failed checks in a row take a server down.
+        package var fall = 3
+        /// So many good checks in a row take it up again.
+        package var rise = 2
+
+        package init() {}
     }
 
     /// When live traffic ejects a server.
@@ -207,15 +244,32 @@ extension Settings {
         package var headSize = ByteCount(kibibytes: 32)
         package var headerCount = 100
         package var bodySize: ByteCount?
+        package var handshakeTimeout = TimeSpan.seconds(10)
+        /// In a second.
+        package var handshakesPerClient: Int?
         package var headTimeout = TimeSpan.seconds(10)
         package var keepAlive = TimeSpan.seconds(60)
         package var idle = TimeSpan.seconds(60)
         package var tunnelIdle = TimeSpan.hours(1)
+        package var tunnelsPerClient: Int?
         package var connectTimeout = TimeSpan.seconds(5)
         /// For each worker.
         package var pendingConnects = 1024
         package var requestsPerConnection: Int?
         package var shutdown = TimeSpan.seconds(30)
+        package var http2 = HTTP2Limits()
+
+        package init() {}
+    }
+
+    /// What one client connection of HTTP/2 may ask.
+    package struct HTTP2Limits: Sendable, Equatable {
+        /// Requests at once.
+        package var streams = 100
+        /// Requests that it may reset before they are answered, until the allowance refills.
+        package var resets = 200
+        /// Frames that carry no request, until the allowance refills.
+        package var controlFrames = 200
 
         package init() {}
     }
@@ -225,6 +279,7 @@ extension Settings {
         package var xForwarded = true
         package var forwarded = false
         package var via = Via.off
+        package var clientCertificate = true
 
         package init() {}
     }

@@ -157,7 +157,7 @@ extension Scalar where Value == Settings.HostPattern {
                 text[colon...].dropFirst().allSatisfy(\.isNumber)
             {
                 throw Complaint(
-                    "has a port, which routes do not look at",
+                    "has a port, which is not looked at",
                     suggestion: String(text[..<colon])
                 )
             }

@@ -155,8 +155,8 @@ import Testing
             ),
             (
                 "host: x.com:80",
-                "routes.match.host: \"x.com:80\" has a port, which routes do not "
-                    + "look at; did you mean \"x.com\"?"
+                "routes.match.host: \"x.com:80\" has a port, which is not "
+                    + "looked at; did you mean \"x.com\"?"
             ),
             (
                 "host: .x.com",

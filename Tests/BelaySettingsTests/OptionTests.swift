@@ -55,6 +55,22 @@ import Testing
         #expect(settings.apply(options).map(\.description) == want)
     }
 
+    @Test func `listeners of HTTP need routes, which a file for TCP has not`() throws {
+        let text = """
+            listeners: [{address: ":1", kind: tcp, pool: db}]
+            pools: {db: {servers: [a:1]}}
+            """
+        var settings = try #require(SettingsFile.load(text: text, file: "f").0)
+        #expect(settings.apply(SettingsOptions()).isEmpty)
+        var options = SettingsOptions()
+        options.listen = [":2"]
+        #expect(
+            settings.apply(options).map(\.description) == [
+                "belay: --listen: the file has no routes for requests that come there"
+            ]
+        )
+    }
+
     @Test(
         arguments: [
             (nil, "3", nil, []),

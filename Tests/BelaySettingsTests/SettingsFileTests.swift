@@ -24,6 +24,9 @@ import Testing
         #expect(pool.servers.map(\.address.port) == [3000, 3000])
         #expect(pool.servers.allSatisfy { $0.weight == .one && $0.state == .ready })
         #expect(pool.persistence == nil)
+        #expect(pool.serverProtocol == .http1)
+        #expect(pool.tls == nil && pool.health == nil && pool.tunnelsPerServer == nil)
+        #expect(pool.proxyProtocol == .off && pool.proxyProtocolTLVs.isEmpty)
         #expect(pool.failures == Settings.Failures())
         #expect(settings.connectTimeout(of: pool) == .seconds(5))
         #expect(settings.limits == Settings.Limits())
@@ -37,19 +40,22 @@ import Testing
         #expect(settings.workers == 2)
         #expect(settings.pinWorkers)
         #expect(settings.stateDirectory == "/var/lib/belay")
-        #expect(settings.listeners.map(\.address.spelled) == [":8080", "[::1]:8443"])
-        #expect(settings.listeners.map(\.name) == [":8080", "inner"])
+        #expect(
+            settings.listeners.map(\.address.spelled) == [":8080", "[::1]:8443", ":80", ":5432"]
+        )
+        #expect(settings.listeners.map(\.name) == [":8080", "inner", ":80", ":5432"])
         #expect(settings.trustedProxies.map(\.spelled) == ["10.0.0.0/8", "::1"])
         #expect(settings.routes.map(\.name) == ["api.example.com/v1", "wild", "*/"])
         #expect(settings.routes[0].match.host == .exact("api.example.com"))
         #expect(settings.routes[0].match.path.text == "/v1")
         #expect(settings.routes[1].match.host == .suffix(".example.com"))
         #expect(settings.routes[1].match.methods == ["GET", "HEAD"])
-        #expect(settings.pools.map(\.name.rawValue) == ["api", "shop"])
+        #expect(settings.pools.map(\.name.rawValue) == ["api", "db", "grpc", "shop"])
         #expect(settings.errorPages == "/etc/belay/pages")
         #expect(!settings.headers.xForwarded)
         #expect(settings.headers.forwarded)
         #expect(settings.headers.via == .pseudonym)
+        #expect(!settings.headers.clientCertificate)
         #expect(settings.log.access == .json)
         #expect(settings.log.accessTo == .file("/var/log/belay.log"))
         #expect(settings.log.level == .debug)
@@ -63,7 +69,7 @@ import Testing
         #expect(settings.pools[0].servers[1].address.host == "2001:db8::1")
         #expect(settings.connectTimeout(of: settings.pools[0]) == .milliseconds(500))
 
-        let pool = settings.pools[1]
+        let pool = settings.pools[3]
         #expect(settings.connectTimeout(of: pool) == .seconds(1))
         #expect(pool.balance == .urlHash)
         #expect(pool.servers[0].name.rawValue == "shop1")
@@ -102,9 +108,21 @@ import Testing
         #expect(limits.idle == .minutes(2))
         #expect(limits.connectTimeout == .seconds(1))
         #expect(limits.shutdown == .seconds(10))
+        #expect(limits.handshakeTimeout == .seconds(3))
+        #expect(limits.handshakesPerClient == 30)
+        #expect(limits.tunnelsPerClient == 20)
+        #expect(limits.http2.streams == 50)
+        #expect(limits.http2.resets == 10)
+        #expect(limits.http2.controlFrames == 1000)
     }
 
-    @Test(arguments: [fullFile, "pools: {a: {servers: [x:1], persistence: {cookie: {}}}}\n"])
+    @Test(
+        arguments: [
+            fullFile, "pools: {a: {servers: [x:1], persistence: {cookie: {}}}}\n",
+            "listeners: [{address: ':1', kind: tcp, pool: a}]\npools: {a: {servers: [x:1]}}\n",
+            "pools: {a: {servers: [x:1], protocol: h2}}\n",
+        ]
+    )
     func `settings that are written down are read as the same settings`(text: String) throws {
         var settings = try #require(SettingsFile.load(text: text, file: "f").0)
         let written = Reference.file(of: settings)

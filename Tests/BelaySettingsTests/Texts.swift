@@ -25,6 +25,27 @@ let fullFile = """
       - ":8080"
       - address: "[::1]:8443"
         name: inner
+        protocols: [http/1.1]
+        proxy-protocol: optional
+        hsts: { max-age: 730d, include-subdomains: true, preload: true }
+        tls:
+          certificates:
+            - { certificate: tls/rsa.pem, key: tls/rsa.key, ocsp: tls/rsa.der }
+            - { certificate: tls/ec.pem, key: tls/ec.pem }
+          unknown-names: refuse
+          client-certificates: { mode: optional, authorities: tls/staff.pem, depth: 1 }
+          minimum: 1.3
+          ciphers: ECDHE+AESGCM:!SHA1
+          cipher-suites: TLS_AES_128_GCM_SHA256
+          groups: P-256
+          tickets: off
+          ticket-rotation: 1h
+      - { address: ":80", redirect-to-https: 8443 }
+      - address: ":5432"
+        kind: tcp
+        proxy-protocol: required
+        pool: db
+        sni: [{ host: "*.db.example.com", pool: api }, { host: Db.Example.com, pool: db }]
     trusted-proxies: [10.0.0.0/8, "::1"]
     routes:
       - match: { host: api.example.com, path: /v1/ }
@@ -34,12 +55,26 @@ let fullFile = """
           host: "*.Example.com"
           methods: [GET, HEAD]
         pool: shop
+        origins: ["https://*.Example.com", "HTTPS://example.com:443", "http://localhost:3000"]
       - pool: shop
     pools:
       api:
         balance: least-time
         servers: [10.0.0.21:9000, "[2001:db8::1]:9000"]
         connect-timeout: 500ms
+      db:
+        servers: [10.0.0.31:5432]
+        tls:
+          authorities: tls/db.pem
+          server-name: DB.internal
+          certificate: tls/belay.pem
+          key: tls/belay.key
+          minimum: "1.3"
+        proxy-protocol: v2
+        proxy-protocol-tlvs: [alpn, authority, crc32c, unique-id, ssl]
+        health: { interval: 1s, timeout: 500ms, fall: 2, rise: 5 }
+        tunnels-per-server: 300
+      grpc: { servers: [10.0.0.41:50051], protocol: h2 }
       shop:
         balance: url-hash
         servers:
@@ -59,6 +94,9 @@ let fullFile = """
     limits:
       connections: 5000
       connections-per-client: 100
+      tunnels-per-client: 20
+      handshakes-per-client: 30
+      handshake-timeout: 3s
       pending-connects: 64
       requests-per-connection: 1000
       head-size: 16KiB
@@ -69,7 +107,8 @@ let fullFile = """
       idle: 2m
       connect-timeout: 1s
       shutdown: 10s
-    headers: { x-forwarded: off, forwarded: on, via: pseudonym }
+      http2: { streams: 50, resets: 10, control-frames: 1000 }
+    headers: { x-forwarded: off, forwarded: on, via: pseudonym, client-certificate: off }
     error-pages: /etc/belay/pages
     log: { access: json, access-to: /var/log/belay.log, level: debug }
     keys:
