@@ -62,8 +62,29 @@ struct Exchange {
         /// Counted among the server's open requests.
         static var isOpenAtServer: State { State(rawValue: 1 << 17) }
         static var hasAuthorization: State { State(rawValue: 1 << 18) }
-        /// The client came over TLS.
+        /// The client came over TLS, or a trusted proxy says so.
         static var isOverTLS: State { State(rawValue: 1 << 19) }
+        /// The request came on a stream, whose body needs no framing of its own.
+        static var clientIsStream: State { State(rawValue: 1 << 20) }
+        /// The request goes out on a stream.
+        static var serverIsStream: State { State(rawValue: 1 << 21) }
+        /// No messages, but bytes in both directions (a listener of kind `tcp`).
+        static var isTCP: State { State(rawValue: 1 << 22) }
+        /// The tunnel's frames are watched.
+        static var isWebSocket: State { State(rawValue: 1 << 23) }
+        /// Counted among the tunnels of its client, and of its server.
+        static var countsForClient: State { State(rawValue: 1 << 24) }
+        static var countsForServer: State { State(rawValue: 1 << 6) }
+        /// A server was passed over because it has all the tunnels it may have.
+        static var foundTunnelsFull: State { State(rawValue: 1 << 9) }
+        /// Belay ends the tunnel: each direction as soon as its frame is whole.
+        static var isDraining: State { State(rawValue: 1 << 25) }
+        /// The close frame of that direction was sent.
+        static var requestClosed: State { State(rawValue: 1 << 26) }
+        static var responseClosed: State { State(rawValue: 1 << 27) }
+        /// The tunnel's bytes come in bulk: the kernel may move them.
+        static var requestIsBulk: State { State(rawValue: 1 << 28) }
+        static var responseIsBulk: State { State(rawValue: 1 << 29) }
     }
 
     var state = State(rawValue: 0)
@@ -78,7 +99,7 @@ struct Exchange {
     /// on have been read as data and not been sent.
     var cursor = 0
     var requestVetted = 0
-    /// Bytes of the request's body that were read so far.
+    /// Bytes of the request's body that were read so far, on this attempt.
     var bodyBytes: UInt64 = 0
     var responseVetted = 0
     var requestReader = BodyReader(.none, trailerMax: 0)
@@ -93,6 +114,8 @@ struct Exchange {
     var responsePipe: PipeIndex = -1
     var requestPiped = 0
     var responsePiped = 0
+    /// What is kept of a tunnel, or -1.
+    var tunnel: Int32 = -1
 
     init(client: Int, record: ExchangeRecord) {
         self.client = Int32(truncatingIfNeeded: client)
@@ -104,7 +127,14 @@ struct Exchange {
 struct Role {
     enum Kind: UInt8 {
         case free
+        /// A client's connection on its way to its first request: `arrival` says how far it is.
+        case arriving
+        /// A client's connection in HTTP/1.1, a stream of one in HTTP/2, or plain TCP.
         case client
+        /// A connection of a client or to a server that carries streams: `session` says which.
+        case session
+        /// To a server, only to see whether it accepts: an active check.
+        case check
         /// To a server: connecting, or carrying an exchange.
         case server
         /// To a server: idle, in the list of those that can be used again.
@@ -114,8 +144,27 @@ struct Role {
         case lingering
     }
 
+    /// What a client's connection waits for before its first request; each may be followed by
+    /// those below it.
+    enum Arrival: UInt8 {
+        case proxyHeader
+        case handshake
+        /// The ClientHello of a connection that is not decrypted.
+        case clientHello
+    }
+
     var kind: Kind = .free
+    var arrival: Arrival = .proxyHeader
+    var traits: Traits = .none
     var listener: UInt8 = 0
+    /// Stands in the line of handshakes.
+    var isQueued = false
+    /// Counted among the connections of its address.
+    var isCounted = false
+    /// The session that this connection carries, or -1.
+    var session: Int32 = -1
+    /// The stream that this slot stands for, or -1 when it is a connection.
+    var stream: Int32 = -1
     /// The exchange on this connection, or -1.
     var exchange: Int32 = -1
     // For a client's connection.
@@ -124,6 +173,9 @@ struct Role {
     // For a server's connection.
     var pool: Int32 = -1
     var server: Int32 = -1
+    /// The client's connection that alone may use this one, because a PROXY header named it; 0:
+    /// anyone's.
+    var owner: UInt64 = 0
     /// Neighbours in the list of idle ones, newest first.
     var nextIdle: Int32 = -1
     var previousIdle: Int32 = -1

@@ -8,6 +8,10 @@ package enum WorkerMessage: Sendable {
     case stop(within: TimeSpan)
     /// End now.
     case stopNow
+    /// New connections on this listener are encrypted so from now on.
+    case encryptClients(Int, TLSServerContext)
+    /// New connections to the servers of this pool are encrypted so from now on.
+    case encryptServers(Int, [ServerEncryption])
     /// Say where a request would go.
     case explain(Question, reply: @Sendable (Explanation) -> Void)
 }

@@ -33,6 +33,48 @@ struct OwnAnswer {
         "no-route",
         "Nothing is served under this host and path."
     )
+    static let plainHTTP = OwnAnswer(
+        400,
+        .requestRefused,
+        "plain-http",
+        "This port speaks HTTPS; the request came in clear text."
+    )
+    static let versionNotSpoken = OwnAnswer(
+        505,
+        .requestRefused,
+        "version-not-spoken",
+        "This server speaks HTTP/2 only."
+    )
+    static let unknownProtocol = OwnAnswer(
+        501,
+        .requestRefused,
+        "unknown-protocol",
+        "This server opens WebSockets, and no other protocol, within HTTP/2."
+    )
+    static let originRefused = OwnAnswer(
+        403,
+        .originRefused,
+        "origin-refused",
+        "Pages of this origin may not open WebSockets here."
+    )
+    static let clientTunnels = OwnAnswer(
+        429,
+        .tunnelLimit,
+        "client-tunnels",
+        "This address has as many tunnels as one client may have."
+    )
+    static let tunnelsFull = OwnAnswer(
+        503,
+        .tunnelLimit,
+        "server-tunnels",
+        "The servers have as many tunnels as they may have."
+    )
+    static let noWebSockets = OwnAnswer(
+        502,
+        .responseRefused,
+        "no-websockets",
+        "The server opens no WebSockets within HTTP/2."
+    )
     static let noServer = OwnAnswer(
         503,
         .noServer,

@@ -3,7 +3,7 @@ package import BelayBytes
 package import BelayCore
 package import BelayHTTP
 package import BelayPersistence
-import BelayTransport
+package import BelayTransport
 
 /// The limits of a worker, resolved from the settings. Each has a stated answer at the limit.
 package struct ProxyLimits: Sendable {
@@ -29,6 +29,18 @@ package struct ProxyLimits: Sendable {
     package var pendingConnects = 1024
     /// Requests on one client connection; 0: no limit. Then it is closed.
     package var requestsPerConnection = 0
+    /// From a connection's beginning to the end of its TLS handshake, PROXY header included: cut.
+    package var handshakeTimeout = TimeSpan.seconds(10)
+    /// TLS handshakes of one client address in a second; 0: no limit. The next one is cut.
+    package var handshakesPerClient = 0
+    /// Tunnels of one client address; 0: no limit. The next one is answered 429.
+    package var tunnelsPerClient = 0
+    /// Streams on one client connection; more are refused.
+    package var streams = 100
+    /// Streams that a client may reset before they are answered, and frames that only control the
+    /// connection, at once; both refill within 10 s. Beyond it the connection is ended.
+    package var resets = 200
+    package var controlFrames = 200
 
     package init() {}
 }
@@ -70,6 +82,18 @@ package struct PoolPlan: Sendable {
     package var idleTimeout: TimeSpan
     package var persistence: PersistenceSettings?
     package var cookieName: InternedText?
+    /// The servers speak HTTP/2.
+    package var speaksHTTP2 = false
+    /// For each server its encryption; empty: clear text.
+    package var tls: [ServerEncryption] = []
+    package var proxyHeader = ProxyHeaderOut.off
+    package var proxyHeaderTLVs: ProxyHeaderTLVSet = []
+    /// Tunnels that a server may have; 0: no limit.
+    package var tunnelsPerServer = 0
+    /// Tunnels that each server has, of all workers.
+    package var tunnels: CounterTable
+    /// Active checks; nil: none.
+    package var health: HealthCheckPlan?
 
     package init(
         name: PoolName,
@@ -97,12 +121,58 @@ package struct PoolPlan: Sendable {
         self.idleTimeout = idleTimeout
         self.persistence = persistence
         self.cookieName = persistence.map { InternedText($0.name) }
+        self.tunnels = CounterTable(rows: servers.count, columns: 1)
+    }
+}
+
+/// How connections to one server are encrypted.
+package struct ServerEncryption: Sendable {
+    package var context: TLSClientContext
+    /// What the certificate must name; for a host also asked for by SNI.
+    package var serverName: String?
+
+    package init(context: TLSClientContext, serverName: String?) {
+        self.context = context
+        self.serverName = serverName
+    }
+}
+
+/// The PROXY header that servers get.
+package enum ProxyHeaderOut: Sendable {
+    case off, version1, version2
+}
+
+/// What a PROXY header of version 2 says beside the addresses.
+package struct ProxyHeaderTLVSet: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let alpn = ProxyHeaderTLVSet(rawValue: 1)
+    package static let authority = ProxyHeaderTLVSet(rawValue: 2)
+    package static let checksum = ProxyHeaderTLVSet(rawValue: 4)
+    package static let uniqueID = ProxyHeaderTLVSet(rawValue: 8)
+    package static let ssl = ProxyHeaderTLVSet(rawValue: 16)
+}
+
+/// How servers are checked by connecting to them.
+package struct HealthCheckPlan: Sendable {
+    package var interval: TimeSpan
+    package var timeout: TimeSpan
+    package var fall: Int
+    package var rise: Int
+
+    package init(interval: TimeSpan, timeout: TimeSpan, fall: Int, rise: Int) {
+        self.interval = interval
+        self.timeout = timeout
+        self.fall = fall
+        self.rise = rise
     }
 }
 
 /// All that a worker is told at its start: the settings, resolved and checked.
 package struct ProxyPlan: Sendable {
     package var limits: ProxyLimits
+    package var listeners: [ListenerPlan]
     package var routes: [RoutePlan]
     package var pools: [PoolPlan]
     package var rules: ForwardingRules
@@ -112,6 +182,7 @@ package struct ProxyPlan: Sendable {
 
     package init(
         limits: ProxyLimits,
+        listeners: [ListenerPlan],
         routes: [RoutePlan],
         pools: [PoolPlan],
         rules: ForwardingRules,
@@ -120,6 +191,7 @@ package struct ProxyPlan: Sendable {
         keyRing: KeyRing?
     ) {
         self.limits = limits
+        self.listeners = listeners
         self.routes = routes
         self.pools = pools
         self.rules = rules

@@ -7,18 +7,24 @@ import BelayPersistence
 /// beside the table that all workers share.
 struct PoolState: ~Copyable {
     let plan: PoolPlan
+    /// For each server its encryption; empty: clear text. Replaced when certificates are.
+    var encryption: [ServerEncryption]
     private let nameHashes: [UInt64]
     private var balancer: Balancer
     private var bindings: BindingPolicy?
     /// For each server the newest idle connection (-1: none), and how many there are.
     var newestIdle: [Int32]
+    /// For each server the newest HTTP/2 session, linked by `Session.nextSession`, or -1.
+    var firstSession: [Int32]
     var idleCount: [Int32]
 
     init(plan: PoolPlan, ring: KeyRing?, seed: UInt64) throws {
         self.plan = plan
+        self.encryption = plan.tls
         self.nameHashes = plan.servers.map { Rendezvous.hash(of: $0.name) }
         self.balancer = plan.balancer.forAnotherWorker(seed: seed)
         self.newestIdle = Array(repeating: -1, count: plan.servers.count)
+        self.firstSession = Array(repeating: -1, count: plan.servers.count)
         self.idleCount = Array(repeating: 0, count: plan.servers.count)
         if let settings = plan.persistence, let ring {
             self.bindings = try BindingPolicy(settings: settings, pool: plan.name, ring: ring)

@@ -19,6 +19,8 @@ package struct RoutePlan: Sendable {
     /// A bit for each `Method.rawValue`; 0: all.
     package var methods: UInt16
     package var pool: Int
+    /// The pages that may open WebSockets here; empty: all.
+    package var origins: [OriginRule] = []
 
     package init(
         name: InternedText,
@@ -80,7 +82,7 @@ private func hostRange(_ authority: Range<Int>, in bytes: borrowing Span<UInt8>)
     return authority.lowerBound..<end
 }
 
-private func matches(
+func matches(
     _ match: HostMatch,
     _ host: Range<Int>,
     in bytes: borrowing Span<UInt8>

@@ -1,5 +1,6 @@
 import BelayBytes
 package import BelayCore
+package import BelayTransport
 import Synchronization
 
 /// What the workers share beside the pools' tables: how many client connections are open, in all
@@ -9,10 +10,17 @@ package struct SharedState: Sendable {
     package enum Notice: Sendable {
         case ejected(pool: Int, server: Int, TimeSpan)
         case returned(pool: Int, server: Int)
+        /// Active checks found it down, or up again.
+        case checkedDown(pool: Int, server: Int)
+        case checkedUp(pool: Int, server: Int)
+        /// The connection to it could not be encrypted.
+        case handshakeFailed(pool: Int, server: Int, TLSFailure)
     }
 
     private let table = CounterTable(rows: 1, columns: 8)
     private let clients = ClientCounts()
+    private let tunnels = ClientCounts()
+    private let handshakes = HandshakeRates()
     /// Called on a worker's thread; must not wait.
     let notices: @Sendable (Notice) -> Void
 
@@ -36,6 +44,51 @@ package struct SharedState: Sendable {
     }
 
     func closed(from address: IPAddress) { self.clients.closed(address) }
+
+    /// Counts a tunnel of `address`; false, and not counted, when it has `limit` already.
+    func tunnelOpened(of address: IPAddress, limit: Int) -> Bool {
+        self.tunnels.opened(address, limit)
+    }
+
+    func tunnelClosed(of address: IPAddress) { self.tunnels.closed(address) }
+
+    /// Counts a handshake of `address`; false when it has begun `limit` within this second.
+    func mayHandshake(_ address: IPAddress, limit: Int, now: Instant) -> Bool {
+        self.handshakes.begin(address, limit, now)
+    }
+}
+
+/// Handshakes that each address has begun within the second, in shards as `ClientCounts`.
+private final class HandshakeRates: Sendable {
+    private struct Second {
+        var number: Int64 = -1
+        var counts: [IPAddress: Int] = [:]
+    }
+
+    private final class Shard: Sendable {
+        let second = Mutex(Second())
+    }
+
+    private let shards = (0..<64).map { _ in Shard() }
+    // Limit: addresses that one shard remembers of a second; of more nobody is refused.
+    private static let addressesMax = 4096
+
+    func begin(_ address: IPAddress, _ limit: Int, _ now: Instant) -> Bool {
+        let number = now.nanoseconds / 1_000_000_000
+        let shard = self.shards[Int(StableHash.combine(address.high, address.low) & 63)]
+        return shard.second.withLock { second in
+            if second.number != number {
+                second.number = number
+                second.counts.removeAll(keepingCapacity: true)
+            }
+            let count = second.counts[address, default: 0]
+            guard count < limit else { return false }
+            if count > 0 || second.counts.count < Self.addressesMax {
+                second.counts[address] = count + 1
+            }
+            return true
+        }
+    }
 }
 
 /// Connections by client address, in shards so that workers seldom meet. Asked once for each

@@ -1,6 +1,7 @@
 import BelayBytes
 import BelayCore
 import BelayHTTP
+import BelayHTTP2
 import BelayTelemetry
 import BelayTransport
 
@@ -49,30 +50,46 @@ extension Worker {
             self.engine.close(slot, cutting: true)
             return
         }
-        if self.limits.connectionsPerClient > 0 {
-            let address = self.engine[slot].address.ip
-            guard self.shared.opened(from: address, limit: self.limits.connectionsPerClient)
-            else {
-                self.metrics.connectionRefused(.clientLimit)
-                self.shared.connectionClosed()
-                self.engine.close(slot, cutting: true)
-                return
-            }
-        }
         self.metrics.count(.connectionsAccepted)
         self.growRoles(to: slot)
         self.roles[slot] = Role()
         self.roles[slot].kind = .client
         self.roles[slot].listener = UInt8(truncatingIfNeeded: listener)
+        let traits = self.listenerTraits[listener]
+        self.roles[slot].traits = traits
+        // Whose connection it is may stand in a PROXY header that is still to come.
+        guard traits.contains(.namesClient) || self.countClient(slot) else {
+            self.metrics.connectionRefused(.clientLimit)
+            self.closeClient(slot, cutting: true)
+            return
+        }
+        guard traits.contains(.startsPlainly) else {
+            self.beginArrival(slot)
+            return
+        }
         self.engine.setDeadline(slot, self.engine.now + self.limits.headTimeout)
         self.readRequest(slot)
     }
 
-    /// Closes a client's connection, in whichever state it is.
-    mutating func closeClient(_ slot: Int, cutting: Bool = false) {
-        if self.limits.connectionsPerClient > 0 {
-            self.shared.closed(from: self.engine[slot].address.ip)
+    /// Counts the connection among those of its address; false when these are too many.
+    mutating func countClient(_ slot: Int) -> Bool {
+        guard self.limits.connectionsPerClient > 0, !self.roles[slot].isCounted else {
+            return true
         }
+        let address = self.engine[slot].address.ip
+        guard self.shared.opened(from: address, limit: self.limits.connectionsPerClient)
+        else { return false }
+        self.roles[slot].isCounted = true
+        return true
+    }
+
+    /// Closes a client's connection, in whichever state it is, or its stream.
+    mutating func closeClient(_ slot: Int, cutting: Bool = false) {
+        if self.roles[slot].stream >= 0 {
+            self.closeStream(slot, code: cutting ? HTTP2Code.internalError : nil)
+            return
+        }
+        if self.roles[slot].isCounted { self.shared.closed(from: self.engine[slot].address.ip) }
         if self.roles[slot].kind == .lingering { self.lingering &-= 1 }
         self.roles[slot].kind = .free
         self.shared.connectionClosed()
@@ -90,7 +107,11 @@ extension Worker {
         }
         let state = self.engine[slot].state
         if state.contains(.failed) {
-            self.cut(exchange, .clientLeft)
+            if self.exchanges[exchange].state.contains(.isTunnel) {
+                self.endTunnel(exchange, .broken)
+            } else {
+                self.cut(exchange, .clientLeft)
+            }
             return
         }
         self.pump(exchange)
@@ -113,6 +134,19 @@ extension Worker {
                 let start = self.engine[slot].inputStart
                 let end = self.engine[slot].inputEnd
                 let input = memory.bytes(self.engine[slot].inputBlock, 0..<end)
+                if self.roles[slot].requests == 0,
+                    self.roles[slot].traits.contains(.mayBeHTTP2)
+                {
+                    switch ClientPreface.judge(input, from: start) {
+                    case .other: break
+                    case .needsMore:
+                        guard self.receiveMore(slot) else { return }
+                        continue
+                    case .http2:
+                        self.beginClientSession(slot)
+                        return
+                    }
+                }
                 do throws(MessageError) {
                     let length = try self.roles[slot].scanner.scan(
                         input,
@@ -128,29 +162,35 @@ extension Worker {
                     return
                 }
             }
-            let state = self.engine[slot].state
-            if state.contains(.atEnd) {
-                self.closeClient(slot)
-                return
-            }
-            guard state.contains(.readable) else { break }
-            if self.engine.inputRoom(slot) == 0 { self.engine.compactInput(slot) }
-            let wasEmpty = !self.engine[slot].hasInput
-            guard let moved = self.engine.receive(slot) else {
-                // No block is left: this connection makes room for the others.
-                self.metrics.connectionRefused(.memory)
-                self.closeClient(slot, cutting: true)
-                return
-            }
-            if wasEmpty, case .bytes = moved, self.roles[slot].requests > 0 {
-                // A head's time runs from its first byte.
-                self.engine.setDeadline(slot, self.engine.now + self.limits.headTimeout)
-            }
+            guard self.receiveMore(slot) else { return }
         }
     }
 
+    /// Reads more of a head. False when nothing is there, or the connection has ended.
+    private mutating func receiveMore(_ slot: Int) -> Bool {
+        let state = self.engine[slot].state
+        if state.contains(.atEnd) {
+            self.closeClient(slot)
+            return false
+        }
+        guard state.contains(.readable) else { return false }
+        if self.engine.inputRoom(slot) == 0 { self.engine.compactInput(slot) }
+        let wasEmpty = !self.engine[slot].hasInput
+        guard let moved = self.engine.receive(slot) else {
+            // No block is left: this connection makes room for the others.
+            self.metrics.connectionRefused(.memory)
+            self.closeClient(slot, cutting: true)
+            return false
+        }
+        if wasEmpty, case .bytes = moved, self.roles[slot].requests > 0 {
+            // A head's time runs from its first byte.
+            self.engine.setDeadline(slot, self.engine.now + self.limits.headTimeout)
+        }
+        return true
+    }
+
     /// Parses the head and hands the request over.
-    private mutating func beginExchange(_ slot: Int, length: Int) {
+    mutating func beginExchange(_ slot: Int, length: Int) {
         self.roles[slot].scanner = HeadScanner()
         self.roles[slot].requests &+= 1
         var start = self.engine[slot].inputStart
@@ -168,6 +208,13 @@ extension Worker {
             self.refuseHead(slot, error)
             return
         }
+        let isStream = self.roles[slot].stream >= 0
+        if isStream, request.framing == .none, !request.wantsUpgrade,
+            !self.engine[slot].inputEnds
+        {
+            // A stream's body ends with the stream.
+            request.framing = .untilClose
+        }
         if start > 0, request.framing != .none {
             // The body may need the room before it.
             self.engine.compactInput(slot)
@@ -177,6 +224,7 @@ extension Worker {
         self.fieldsOf = exchange
         self.exchanges[exchange].request = request
         self.exchanges[exchange].state.insert(.hasRequest)
+        if isStream { self.exchanges[exchange].state.insert(.clientIsStream) }
         self.exchanges[exchange].headStart = start
         self.exchanges[exchange].cursor = start &+ length
         // With what came of the body together with the head.
@@ -204,8 +252,11 @@ extension Worker {
     }
 
     /// A place for a new exchange of this client; nil when there is none, and the client is closed.
-    private mutating func openExchange(_ slot: Int) -> Int? {
-        let record = ExchangeRecord(client: self.engine[slot].address, started: self.engine.now)
+    mutating func openExchange(_ slot: Int) -> Int? {
+        var record = ExchangeRecord(client: self.engine[slot].address, started: self.engine.now)
+        let traits = self.roles[slot].traits
+        if traits.contains(.isTLS) { record.tls = traits.contains(.isTLS13) ? .v13 : .v12 }
+        if self.roles[slot].stream >= 0 { record.transport = .http2 }
         guard let exchange = self.exchanges.insert(Exchange(client: slot, record: record)) else {
             self.metrics.connectionRefused(.memory)
             self.closeClient(slot, cutting: true)
@@ -227,6 +278,9 @@ extension Worker {
         refusal: MessageError? = nil
     ) {
         guard let exchange = self.openExchange(slot) else { return }
+        if self.roles[slot].stream >= 0 {
+            self.exchanges[exchange].state.insert(.clientIsStream)
+        }
         self.exchanges[exchange].record.bytesFromClient = UInt64(
             self.engine[slot].inputEnd - self.engine[slot].inputStart
         )
@@ -242,11 +296,17 @@ extension Worker {
     // connections may be in that state; beyond it they are closed at once.
     private static let lingerTime = TimeSpan.seconds(2)
     private static let lingeringMax = 4096
+    private static let lingeringBytesMax: UInt32 = 16 * 1024 * 1024
 
     /// Closes a client's connection after its last answer has been given to the kernel. When bytes
     /// of the client may still arrive, closing at once would answer them with a reset, which
     /// destroys the answer on its way.
     mutating func closeAfterAnswer(_ slot: Int, expectsMore: Bool) {
+        if self.roles[slot].stream >= 0 {
+            // What the client still sends on the stream is answered by a reset, once all is out.
+            self.closeStream(slot, code: nil)
+            return
+        }
         let state = self.engine[slot].state
         guard expectsMore || self.engine[slot].hasInput || state.contains(.readable),
             !state.contains(.atEnd), !state.contains(.failed),
@@ -258,6 +318,8 @@ extension Worker {
         self.engine.shutdownWrite(slot)
         self.roles[slot].kind = .lingering
         self.roles[slot].exchange = -1
+        // From here on the bytes that were thrown away.
+        self.roles[slot].requests = 0
         self.lingering &+= 1
         self.engine.setDeadline(slot, self.engine.now + Self.lingerTime)
         self.drainLingering(slot)
@@ -267,8 +329,11 @@ extension Worker {
         for _ in 0..<16 {
             let input = self.engine[slot].inputEnd - self.engine[slot].inputStart
             if input > 0 { self.engine.consume(slot, input) }
+            self.roles[slot].requests &+= UInt32(truncatingIfNeeded: input)
             let state = self.engine[slot].state
-            if state.contains(.atEnd) || state.contains(.failed) {
+            if state.contains(.atEnd) || state.contains(.failed)
+                || self.roles[slot].requests > Self.lingeringBytesMax
+            {
                 self.closeClient(slot)
                 return
             }

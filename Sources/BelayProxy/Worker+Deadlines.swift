@@ -12,6 +12,9 @@ extension Worker {
         guard self.engine.isUsed(slot) else { return }
         switch self.roles[slot].kind {
         case .free: break
+        case .arriving: self.arrivalDeadlinePassed(slot)
+        case .session: self.sessionDeadlinePassed(slot)
+        case .check: self.checkFailed(slot)
         case .client:
             let exchange = Int(self.roles[slot].exchange)
             if exchange < 0 {
@@ -21,7 +24,8 @@ extension Worker {
             }
         case .server:
             let exchange = Int(self.roles[slot].exchange)
-            guard self.engine[slot].state.contains(.connecting) else { return }
+            guard self.roles[slot].stream < 0, self.engine[slot].state.contains(.connecting)
+            else { return }
             self.attemptFailed(exchange, .connectFailed, .connectTimedOut)
         case .idleServer:
             self.removeIdle(slot)
@@ -47,8 +51,14 @@ extension Worker {
     private mutating func idleDeadlinePassed(_ exchange: Int, _ slot: Int) {
         let state = self.exchanges[exchange].state
         if state.contains(.isTunnel) {
-            self.metrics.timedOut(.tunnel)
-            self.cut(exchange, .tunnelClosed)
+            if state.contains(.isDraining) {
+                self.endTunnel(exchange, .drained)
+            } else if self.stopping != .running {
+                self.beginDrain(exchange)
+            } else {
+                self.metrics.timedOut(.tunnel)
+                self.endTunnel(exchange, .idle)
+            }
             return
         }
         let server = Int(self.exchanges[exchange].server)

@@ -19,6 +19,15 @@ extension Worker {
             self.answer(exchange, .connectRefused)
             return
         }
+        let traits = self.roles[Int(self.exchanges[exchange].client)].traits
+        if traits.contains(.redirects) {
+            self.redirect(exchange)
+            return
+        }
+        if traits.contains(.lacksHTTP1), !self.exchanges[exchange].state.contains(.clientIsStream) {
+            self.answer(exchange, .versionNotSpoken)
+            return
+        }
         if self.limits.bodySize > 0, case .length(let length) = request.framing,
             length > self.limits.bodySize
         {
@@ -43,6 +52,9 @@ extension Worker {
         let pool = self.routes[route].pool
         self.exchanges[exchange].record.route = route
         self.exchanges[exchange].record.pool = pool
+        if self.roles[slot].traits.contains(.isTLS) {
+            self.exchanges[exchange].state.insert(.isOverTLS)
+        }
         let peer = self.engine[slot].address.ip
         if self.isTrusted(peer) {
             self.exchanges[exchange].record.client.ip = clientAddress(
@@ -57,6 +69,7 @@ extension Worker {
             }
         }
         self.openBinding(exchange, pool)
+        guard !request.wantsUpgrade || self.mayUpgrade(exchange, route) else { return }
         self.chooseServer(exchange)
     }
 
@@ -99,7 +112,12 @@ extension Worker {
         guard let pool = self.exchanges[exchange].record.pool else { return }
         let isRetry = self.exchanges[exchange].record.retries > 0
         while let (server, rule) = self.choice(exchange, pool, isRetry: isRetry) {
+            guard self.mayTunnel(exchange, pool, server) else {
+                guard self.exchanges[exchange].tried.insert(server) else { break }
+                continue
+            }
             guard self.pools[pool].requestOpened(server) else {
+                self.endTunnelCount(exchange, pool, server)
                 // Another worker gave it its last request meanwhile.
                 guard self.exchanges[exchange].tried.insert(server) else { break }
                 if self.exchanges[exchange].record.persistence.step == .keep {
@@ -114,7 +132,10 @@ extension Worker {
             self.attach(exchange, pool, server)
             return
         }
-        self.answer(exchange, .noServer)
+        self.answer(
+            exchange,
+            self.exchanges[exchange].state.contains(.foundTunnelsFull) ? .tunnelsFull : .noServer
+        )
     }
 
     /// The server for this attempt, and the rule that chose it.
@@ -178,7 +199,8 @@ extension Worker {
     /// Decides whether the response will carry the binding cookie: a new binding, one that moves,
     /// one whose renewal is due.
     private mutating func bind(_ exchange: Int, _ pool: Int, _ server: Int) {
-        guard self.pools[pool].hasBindings else { return }
+        guard self.pools[pool].hasBindings, !self.exchanges[exchange].state.contains(.isTCP)
+        else { return }
         let id = self.pools[pool].plan.servers[server].id
         let now = self.unixNow
         if let binding = self.exchanges[exchange].binding {
@@ -217,12 +239,9 @@ extension Worker {
         self.leaveServer(exchange)
         // A server may close a connection that was idle just as a request is on its way: no
         // failure of the server's, and worth one more attempt there.
-        if failure == .idleConnectionClosed, !state.contains(.excused), isHeld, isIdempotent,
-            self.pools[pool].requestOpened(server)
+        if failure == .idleConnectionClosed, isHeld, isIdempotent,
+            self.tryThereAgain(exchange, pool, server)
         {
-            self.exchanges[exchange].state.insert(.excused | .isOpenAtServer)
-            self.rewindRequest(exchange)
-            self.connect(exchange, pool, server)
             return
         }
         if failure.countsAgainstServer { self.countFailure(pool, server) }
@@ -245,6 +264,11 @@ extension Worker {
             attempts: Int(self.exchanges[exchange].record.retries) + 1
         )
         guard mayRetry, self.hasAnother(exchange, pool) else {
+            // Nothing is wrong with a server that leaves its connection, or has all the streams
+            // that it takes on it.
+            if failure == .notProcessed, isHeld, self.tryThereAgain(exchange, pool, server) {
+                return
+            }
             switch ending {
             case .connectFailed: self.answer(exchange, .connectFailed)
             case .connectTimedOut: self.answer(exchange, .connectTimedOut)
@@ -258,6 +282,22 @@ extension Worker {
         self.exchanges[exchange].record.retries &+= 1
         self.rewindRequest(exchange)
         self.chooseServer(exchange)
+    }
+
+    /// Excuses a server that was asked in a bad moment, once: the request goes to it again, on
+    /// another connection. False when it can't.
+    private mutating func tryThereAgain(_ exchange: Int, _ pool: Int, _ server: Int) -> Bool {
+        guard !self.exchanges[exchange].state.contains(.excused),
+            self.mayTunnel(exchange, pool, server)
+        else { return false }
+        guard self.pools[pool].requestOpened(server) else {
+            self.endTunnelCount(exchange, pool, server)
+            return false
+        }
+        self.exchanges[exchange].state.insert(.excused | .isOpenAtServer)
+        self.rewindRequest(exchange)
+        self.connect(exchange, pool, server)
+        return true
     }
 
     /// Whether any server is left to try: if none is, what the last one did is the better answer.
@@ -292,6 +332,7 @@ extension Worker {
         let request = self.exchanges[exchange].request
         self.exchanges[exchange].cursor = self.exchanges[exchange].headStart + request.length
         self.exchanges[exchange].requestVetted = 0
+        self.exchanges[exchange].bodyBytes = 0
         self.exchanges[exchange].requestReader = BodyReader(
             request.framing,
             trailerMax: Swift.min(self.limits.headSize, 8 * 1024)
@@ -319,6 +360,10 @@ extension Worker {
         }
         let server = Int(self.exchanges[exchange].server)
         guard server >= 0, !self.engine[server].state.contains(.connecting) else { return }
+        if self.exchanges[exchange].state.contains(.isTCP) {
+            self.openTCP(exchange)
+            return
+        }
         if self.engine[client].hasOutput, !self.engine.flush(client) {
             self.cut(exchange, .clientLeft)
             return
@@ -337,9 +382,12 @@ extension Worker {
     /// Something moved: the idle time begins anew.
     @inline(__always)
     mutating func noteProgress(_ exchange: Int) {
-        let idle =
-            self.exchanges[exchange].state.contains(.isTunnel)
-            ? self.limits.tunnelIdle : self.limits.idle
+        var idle = self.limits.idle
+        if self.exchanges[exchange].state.contains(.isTunnel) {
+            // A tunnel's end is set already when Belay stops.
+            guard self.stopping == .running else { return }
+            idle = self.limits.tunnelIdle
+        }
         self.engine.setDeadline(
             Int(self.exchanges[exchange].client),
             self.engine.now + idle
@@ -347,90 +395,6 @@ extension Worker {
     }
 
     // MARK: Ending
-
-    /// Gives Belay's own answer, if nothing of another one has been sent, and ends the exchange.
-    mutating func answer(_ exchange: Int, _ answer: OwnAnswer) {
-        self.exchanges[exchange].record.ending = answer.ending
-        guard !self.exchanges[exchange].state.contains(.responseStarted) else {
-            self.cut(exchange, answer.ending)
-            return
-        }
-        self.leaveServer(exchange)
-        let slot = Int(self.exchanges[exchange].client)
-        let isWhole = self.requestIsInHand(exchange)
-        if !isWhole || self.stopping != .running {
-            self.exchanges[exchange].state.insert(.closesClient)
-        }
-        self.composed.removeAll()
-        self.compose(answer, exchange)
-        self.exchanges[exchange].record.status = answer.status
-        self.exchanges[exchange].record.isOwnAnswer = true
-        self.exchanges[exchange].record.binding = .none
-        self.exchanges[exchange].record.bytesToClient &+= UInt64(self.composed.count)
-        self.exchanges[exchange].state.insert(.responseStarted | .responseDone)
-        if isWhole { self.skipBody(exchange) }
-        guard self.engine.send(slot, self.composed) else {
-            self.cut(exchange, .clientLeft)
-            return
-        }
-        self.finishWhenFlushed(exchange)
-    }
-
-    /// The request's body is in the client's block and nobody wants it.
-    private mutating func skipBody(_ exchange: Int) {
-        self.exchanges[exchange].state.insert(.requestDone)
-        if case .length(let length) = self.exchanges[exchange].request.framing {
-            let head = self.exchanges[exchange].request.length
-            self.exchanges[exchange].cursor =
-                self.exchanges[exchange].headStart + head + Int(length)
-        }
-    }
-
-    private mutating func compose(_ own: OwnAnswer, _ exchange: Int) {
-        let slot = Int(self.exchanges[exchange].client)
-        let state = self.exchanges[exchange].state
-        let request = self.exchanges[exchange].request
-        let date = self.date
-        var format = AnswerFormat.problem
-        if state.contains(.hasRequest), self.parseFieldsAgain(exchange) {
-            let memory = self.engine.memory
-            format = AnswerFormat(
-                accepting: self.fields,
-                in: memory.bytes(
-                    self.engine[slot].inputBlock,
-                    0..<self.engine[slot].inputEnd
-                ),
-                from: self.exchanges[exchange].headStart
-            )
-        }
-        var answer = ErrorAnswer(
-            status: own.status,
-            reason: own.reason,
-            sentence: own.sentence,
-            format: format
-        )
-        answer.isHead = request.method == .head && state.contains(.hasRequest)
-        answer.connection =
-            state.contains(.closesClient)
-            ? .close : request.minorVersion == 0 ? .keepAlive : .none
-        writeErrorAnswer(answer, pages: self.errorPages, date: date.bytes, into: &self.composed)
-    }
-
-    /// Whether the whole request, body included, has arrived, so that the connection can go on.
-    private func requestIsInHand(_ exchange: Int) -> Bool {
-        guard self.exchanges[exchange].state.contains(.hasRequest) else { return false }
-        if self.exchanges[exchange].state.contains(.requestDone) { return true }
-        switch self.exchanges[exchange].request.framing {
-        case .none: return true
-        case .length(let length):
-            // Only what lies in the block is known to be there.
-            guard !self.exchanges[exchange].state.hasAny(of: .bodyLetGo) else { return false }
-            let slot = Int(self.exchanges[exchange].client)
-            let head = self.exchanges[exchange].headStart + self.exchanges[exchange].request.length
-            return UInt64(Swift.max(0, self.engine[slot].inputEnd - head)) >= length
-        case .chunked, .untilClose: return false
-        }
-    }
 
     /// Ends an exchange whose response is done, once the client's connection took all of it.
     mutating func finishWhenFlushed(_ exchange: Int) {
@@ -447,7 +411,7 @@ extension Worker {
         let used = self.exchanges[exchange].cursor - self.engine[slot].inputStart
         self.closeExchange(exchange)
         self.roles[slot].exchange = -1
-        if !state.contains(.hasRequest) || closes {
+        if !state.contains(.hasRequest) || closes || state.contains(.clientIsStream) {
             self.closeAfterAnswer(slot, expectsMore: expectsMore)
             return
         }
@@ -462,6 +426,12 @@ extension Worker {
     /// Ends the exchange at once: both connections are closed, the client's with a reset when it
     /// got a part of an answer, so that it does not take it for the whole.
     mutating func cut(_ exchange: Int, _ ending: Ending) {
+        if self.exchanges[exchange].state.contains(.isTunnel),
+            self.exchanges[exchange].tunnel >= 0, self.exchanges[exchange].record.closeCode == 0
+        {
+            let tunnel = Int(self.exchanges[exchange].tunnel)
+            self.exchanges[exchange].record.closeCode = self.tunnels[tunnel].closeCode
+        }
         let slot = Int(self.exchanges[exchange].client)
         let state = self.exchanges[exchange].state
         let isPartial = state.contains(.responseStarted) && !state.contains(.isTunnel)
@@ -492,13 +462,26 @@ extension Worker {
             self.metrics.count(.tunnelsClosed)
         }
         self.metrics.exchangeEnded(self.exchanges[exchange].record)
-        self.writeLog(exchange)
+        self.writeLog(exchange, isOpening: false)
+        if self.exchanges[exchange].tunnel >= 0 {
+            self.tunnels.remove(Int(self.exchanges[exchange].tunnel))
+        }
+        if self.exchanges[exchange].state.contains(.countsForClient) {
+            self.shared.tunnelClosed(of: self.exchanges[exchange].record.client.ip)
+        }
         self.exchanges.remove(exchange)
         if self.fieldsOf == exchange { self.fieldsOf = -1 }
     }
 
-    private mutating func writeLog(_ exchange: Int) {
+    mutating func writeLog(_ exchange: Int, isOpening: Bool) {
         guard self.logs.count > 0 else { return }
+        let tunnel = Int(self.exchanges[exchange].tunnel)
+        if tunnel >= 0 {
+            let request = self.exchanges[exchange].request
+            let head = self.tunnels[tunnel].head
+            self.writeLog(exchange, request, head.span, isOpening: isOpening)
+            return
+        }
         let slot = Int(self.exchanges[exchange].client)
         let block = self.engine[slot].inputBlock
         let memory = self.engine.memory
@@ -509,13 +492,32 @@ extension Worker {
             hasHead ? block : 0,
             hasHead ? start..<(start + request.length) : 0..<0
         )
+        self.writeLog(exchange, request, head, isOpening: isOpening)
+    }
+
+    private mutating func writeLog(
+        _ exchange: Int,
+        _ request: RequestHead,
+        _ head: borrowing Span<UInt8>,
+        isOpening: Bool
+    ) {
         let record = self.exchanges[exchange].record
-        self.logs[0].write(
-            record,
-            method: head.extracting(request.methodBytes),
-            host: head.extracting(request.authority),
-            path: head.extracting(request.form == .absolute ? request.path : request.target)
-        )
+        let path = request.form == .absolute ? request.path : request.target
+        if isOpening {
+            self.logs[0].writeOpened(
+                record,
+                method: head.extracting(request.methodBytes),
+                host: head.extracting(request.authority),
+                path: head.extracting(path)
+            )
+        } else {
+            self.logs[0].write(
+                record,
+                method: head.extracting(request.methodBytes),
+                host: head.extracting(request.authority),
+                path: head.extracting(path)
+            )
+        }
     }
 
     mutating func givePipes(_ exchange: Int) {

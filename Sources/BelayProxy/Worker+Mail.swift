@@ -15,6 +15,9 @@ extension Worker {
             switch message {
             case .stop(let within): self.beginStopping(within: within)
             case .stopNow: self.stopping = .stopped
+            case .encryptClients(let listener, let context):
+                self.listeners[listener].tls = context
+            case .encryptServers(let pool, let encryption): self.pools[pool].encryption = encryption
             case .explain(let question, let reply): reply(self.explain(question))
             }
         }
@@ -32,6 +35,7 @@ extension Worker {
         }
         self.engine.closeListeners()
         self.closeIdleServers()
+        self.stopTunnelsAndSessions()
         self.continueStopping()
     }
 
@@ -41,11 +45,19 @@ extension Worker {
         let now = self.engine.now
         let graceIsOver = now >= self.stoppedAt + Self.idleGrace
         var left = 0
-        for slot in 0..<self.roles.count where self.roles[slot].kind == .client {
-            if self.roles[slot].exchange < 0, !self.engine[slot].hasInput, graceIsOver {
-                self.closeClient(slot)
-            } else {
-                left += 1
+        for slot in 0..<self.roles.count {
+            switch self.roles[slot].kind {
+            case .client:
+                if self.roles[slot].exchange < 0, !self.engine[slot].hasInput, graceIsOver {
+                    self.closeClient(slot)
+                } else {
+                    left += 1
+                }
+            case .arriving: left += 1
+            case .session:
+                // A client's is closed as soon as its streams are over.
+                if !self.sessions[Int(self.roles[slot].session)].isToServer { left += 1 }
+            case .free, .server, .idleServer, .check, .lingering: break
             }
         }
         if left == 0 && self.lingering == 0 {
@@ -53,6 +65,21 @@ extension Worker {
         } else if now >= self.stopDeadline {
             for _ in 0..<left { self.metrics.timedOut(.drain) }
             self.stopping = .stopped
+        }
+    }
+
+    /// Tunnels are ended one after the other before the time is up; sessions take no new streams.
+    private mutating func stopTunnelsAndSessions() {
+        for slot in 0..<self.roles.count {
+            switch self.roles[slot].kind {
+            case .client:
+                let exchange = Int(self.roles[slot].exchange)
+                if exchange >= 0, self.exchanges[exchange].state.contains(.isTunnel) {
+                    self.scheduleDrain(exchange)
+                }
+            case .session: self.endSessionSoon(Int(self.roles[slot].session))
+            case .free, .arriving, .server, .idleServer, .check, .lingering: break
+            }
         }
     }
 
@@ -67,7 +94,9 @@ extension Worker {
     mutating func closeEverything() {
         for slot in 0..<self.roles.count {
             switch self.roles[slot].kind {
-            case .free: break
+            case .free, .check: break
+            case .arriving: self.closeClient(slot, cutting: true)
+            case .session: self.closeSession(Int(self.roles[slot].session), cutting: true)
             case .client:
                 let exchange = Int(self.roles[slot].exchange)
                 if exchange >= 0 { self.cut(exchange, .shutDown) } else { self.closeClient(slot) }

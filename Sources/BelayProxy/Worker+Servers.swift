@@ -2,23 +2,27 @@ import BelayBalancing
 import BelayBytes
 import BelayCore
 import BelayHTTP
+import BelayHTTP2
 import BelayPersistence
 import BelayTelemetry
 import BelayTransport
 
-// The servers' side in HTTP/1.1: connections are opened, used again and given up, response heads
-// are read.
+// The servers' side: connections are opened, encrypted, used again and given up.
 
 extension Worker {
-    // Limit: what is read of a response before its head is known: small answers whole, of long ones
-    // little, because the rest is spliced.
-    private static let firstRead = 16 * 1024
-
     // MARK: Connections
 
     /// Gives the exchange a connection to its server: an idle one if there is, else a new one.
     mutating func attach(_ exchange: Int, _ pool: Int, _ server: Int) {
-        while let slot = self.takeIdle(pool, server) {
+        if self.pools[pool].plan.speaksHTTP2 {
+            self.attachStream(exchange, pool, server)
+            return
+        }
+        if self.exchanges[exchange].state.contains(.isTCP) {
+            self.connect(exchange, pool, server)
+            return
+        }
+        while let slot = self.takeIdle(exchange, pool, server) {
             // Repeating a request that may have acted is forbidden, so for such a one it is worth
             // a system call to know that the server has not closed the connection meanwhile.
             if !self.exchanges[exchange].request.method.isIdempotent,
@@ -43,15 +47,30 @@ extension Worker {
     }
 
     mutating func connect(_ exchange: Int, _ pool: Int, _ server: Int) {
+        if self.pools[pool].plan.speaksHTTP2 {
+            self.attachStream(exchange, pool, server)
+            return
+        }
         self.exchanges[exchange].state.remove(.isReused)
         self.exchanges[exchange].record.isReused = false
+        self.exchanges[exchange].record.connectStarted = self.engine.now
+        self.exchanges[exchange].record.connectDone = nil
+        guard let slot = self.openServerConnection(exchange, pool, server) else { return }
+        self.roles[slot].exchange = Int32(truncatingIfNeeded: exchange)
+        self.exchanges[exchange].server = Int32(truncatingIfNeeded: slot)
+        if self.pools[pool].plan.proxyHeader != .off {
+            self.roles[slot].owner = self.owner(of: exchange)
+        }
+    }
+
+    /// A new connection to a server, on its way. Nil when there is none; then the exchange has gone
+    /// another way.
+    mutating func openServerConnection(_ exchange: Int, _ pool: Int, _ server: Int) -> Int? {
         guard self.pendingConnects < self.limits.pendingConnects else {
             self.leaveServer(exchange)
             self.answer(exchange, .pendingConnects)
-            return
+            return nil
         }
-        self.exchanges[exchange].record.connectStarted = self.engine.now
-        self.exchanges[exchange].record.connectDone = nil
         switch self.engine.connect(to: self.pools[pool].plan.servers[server].address) {
         case .failure(let error):
             if error.isOutOfDescriptors || error.isOutOfMemory || error.isOutOfPorts {
@@ -61,39 +80,195 @@ extension Worker {
             } else {
                 self.attemptFailed(exchange, .connectFailed, .connectFailed)
             }
+            return nil
         case .success(let slot):
             self.growRoles(to: slot)
             self.roles[slot] = Role()
             self.roles[slot].kind = .server
-            self.roles[slot].exchange = Int32(truncatingIfNeeded: exchange)
             self.roles[slot].pool = Int32(truncatingIfNeeded: pool)
             self.roles[slot].server = Int32(truncatingIfNeeded: server)
-            self.exchanges[exchange].server = Int32(truncatingIfNeeded: slot)
             self.pools[pool].plan.table.connectionOpened(server)
             self.pendingConnects &+= 1
             self.engine.setDeadline(
                 slot,
                 self.engine.now + self.pools[pool].plan.connectTimeout
             )
+            guard self.encrypt(slot, pool, server) else {
+                self.closeServer(slot, cutting: true)
+                self.leaveServer(exchange)
+                self.answer(exchange, .noMemory)
+                return nil
+            }
+            return slot
         }
+    }
+
+    /// Encrypts a connection that is connecting, if its pool wants that.
+    private mutating func encrypt(_ slot: Int, _ pool: Int, _ server: Int) -> Bool {
+        guard !self.pools[pool].encryption.isEmpty else { return true }
+        let encryption = self.pools[pool].encryption[server]
+        return self.engine.connectTLS(
+            slot,
+            encryption.context,
+            serverName: encryption.serverName,
+            session: UInt32(truncatingIfNeeded: server)
+        )
+    }
+
+    /// A step of a connection to a server that is not ready yet.
+    mutating func continueConnecting(_ slot: Int) -> ConnectStep {
+        let step = self.engine.continueConnecting(slot)
+        switch step {
+        case .waiting, .failed: return step
+        case .ready:
+            if self.engine.tls(slot) != nil { self.metrics.count(.serverHandshakes) }
+            return step
+        case .accepted:
+            let exchange = self.exchangeThatConnects(slot)
+            let pool = Int(self.roles[slot].pool)
+            if exchange >= 0, self.pools[pool].plan.proxyHeader != .off {
+                self.composeProxyHeader(exchange, pool)
+                guard self.engine.sendAhead(slot, self.composed) else {
+                    return .failed(.refused(.connectionReset))
+                }
+            }
+            return self.continueConnecting(slot)
+        }
+    }
+
+    /// The exchange for which a connection to a server is being opened, or -1.
+    private func exchangeThatConnects(_ slot: Int) -> Int {
+        let session = Int(self.roles[slot].session)
+        guard session >= 0 else { return Int(self.roles[slot].exchange) }
+        let stream = Int(self.sessions[session].firstStream)
+        return stream < 0 ? -1 : Int(self.roles[stream].exchange)
     }
 
     /// Something changed on the connection of an exchange.
     mutating func serverChanged(_ slot: Int) {
         let exchange = Int(self.roles[slot].exchange)
-        if self.engine[slot].state.contains(.connecting) {
-            guard let result = self.engine.finishConnecting(slot) else { return }
-            self.pendingConnects &-= 1
-            switch result {
-            case .failure:
+        if self.roles[slot].stream < 0, self.engine[slot].state.contains(.connecting) {
+            switch self.continueConnecting(slot) {
+            case .waiting, .accepted: return
+            case .failed(let failure):
+                if case .tls(let problem) = failure { self.noteHandshakeFailure(slot, problem) }
                 self.attemptFailed(exchange, .connectFailed, .connectFailed)
                 return
-            case .success:
+            case .ready:
+                self.pendingConnects &-= 1
                 self.exchanges[exchange].record.connectDone = self.engine.now
                 self.engine.setDeadline(slot, .distantFuture)
             }
         }
         self.pump(exchange)
+    }
+
+    /// Says to the operator why a server's connection could not be encrypted.
+    mutating func noteHandshakeFailure(_ slot: Int, _ failure: TLSFailure) {
+        // Limit: a line in a second, for each worker; the failures themselves are counted.
+        guard self.engine.now >= self.nextHandshakeNotice else { return }
+        self.nextHandshakeNotice = self.engine.now + .seconds(1)
+        let pool = Int(self.roles[slot].pool)
+        let server = Int(self.roles[slot].server)
+        self.shared.notices(.handshakeFailed(pool: pool, server: server, failure))
+    }
+
+    // MARK: PROXY headers
+
+    /// The client's connection by which a server's connection is known to be its own.
+    func owner(of exchange: Int) -> UInt64 {
+        let slot = self.carrier(of: Int(self.exchanges[exchange].client))
+        return UInt64(self.engine.generation(slot)) << 32 | UInt64(slot + 1)
+    }
+
+    /// The slot of the connection that carries a client's slot.
+    func carrier(of slot: Int) -> Int {
+        let stream = Int(self.roles[slot].stream)
+        guard stream >= 0 else { return slot }
+        return Int(self.sessions[Int(self.streams[stream].session)].slot)
+    }
+
+    /// Writes the header that tells the server whose connection it is.
+    private mutating func composeProxyHeader(_ exchange: Int, _ pool: Int) {
+        let slot = Int(self.exchanges[exchange].client)
+        let carrier = self.carrier(of: slot)
+        let source = self.engine[slot].address
+        let destination = self.engine.localAddress(carrier) ?? source
+        self.composed.removeAll()
+        let wanted = self.pools[pool].plan.proxyHeaderTLVs
+        guard self.pools[pool].plan.proxyHeader == .version2 else {
+            writeProxyHeader(
+                .v1,
+                source: source,
+                destination: destination,
+                into: &self.composed
+            )
+            return
+        }
+        self.frames.removeAll()
+        let tlvs = self.proxyValues(wanted, exchange, carrier)
+        Self.write(source, destination, tlvs, valuesIn: self.frames, into: &self.composed)
+    }
+
+    private static func write(
+        _ source: SocketAddress,
+        _ destination: SocketAddress,
+        _ tlvs: ProxyHeaderTLVs,
+        valuesIn values: borrowing ByteWriter,
+        into out: inout ByteWriter
+    ) {
+        writeProxyHeader(
+            .v2,
+            source: source,
+            destination: destination,
+            tlvs: tlvs,
+            in: values.bytes,
+            into: &out
+        )
+    }
+
+    /// What the header says beside the addresses; the values lie in `frames`.
+    private mutating func proxyValues(
+        _ wanted: ProxyHeaderTLVSet,
+        _ exchange: Int,
+        _ carrier: Int
+    ) -> ProxyHeaderTLVs {
+        var tlvs = ProxyHeaderTLVs()
+        tlvs.hasChecksum = wanted.contains(.checksum)
+        let tls = self.engine.tls(carrier)
+        if wanted.contains(.alpn), let spoken = tls?.applicationProtocol {
+            tlvs.alpn = self.value { $0.append(spoken.name) }
+        }
+        if wanted.contains(.authority), let tls {
+            let range = self.value { tls.writeServerName(into: &$0) }
+            if !range.isEmpty { tlvs.authority = range }
+        }
+        if wanted.contains(.uniqueID) {
+            let (high, low) = (self.random.next(), self.random.next())
+            tlvs.uniqueID = self.value {
+                $0.append(hexadecimal: high)
+                $0.append(hexadecimal: low)
+            }
+        }
+        if wanted.contains(.ssl) {
+            var facts = ProxyHeaderTLS(flags: tls == nil ? [] : .isTLS, verify: 1)
+            if let tls {
+                facts.version = self.value { $0.append(tls.version.name) }
+                facts.cipher = self.value { tls.writeCipher(into: &$0) }
+                if tls.hasVerifiedClient {
+                    facts.flags.formUnion([.certificateOnConnection, .certificateInSession])
+                    facts.verify = 0
+                }
+            }
+            tlvs.tls = facts
+        }
+        return tlvs
+    }
+
+    private mutating func value(_ write: (inout ByteWriter) -> Void) -> Range<Int> {
+        let start = self.frames.count
+        write(&self.frames)
+        return start..<self.frames.count
     }
 
     /// A server closed an idle connection, or sent what nobody asked for.
@@ -106,6 +281,10 @@ extension Worker {
 
     /// Closes a server's connection that is in no list and has no exchange any more.
     mutating func closeServer(_ slot: Int, cutting: Bool = false) {
+        if self.roles[slot].stream >= 0 {
+            self.closeStream(slot, code: cutting ? HTTP2Code.cancel : nil)
+            return
+        }
         let pool = Int(self.roles[slot].pool)
         let server = Int(self.roles[slot].server)
         if self.engine[slot].state.contains(.connecting) { self.pendingConnects &-= 1 }
@@ -117,8 +296,15 @@ extension Worker {
 
     // MARK: Idle connections, newest first, so that the oldest run into their time-out
 
-    private mutating func takeIdle(_ pool: Int, _ server: Int) -> Int? {
-        let slot = Int(self.pools[pool].newestIdle[server])
+    private mutating func takeIdle(_ exchange: Int, _ pool: Int, _ server: Int) -> Int? {
+        var slot = Int(self.pools[pool].newestIdle[server])
+        if self.pools[pool].plan.proxyHeader != .off {
+            // The header on the connection names one client.
+            let owner = self.owner(of: exchange)
+            while slot >= 0, self.roles[slot].owner != owner {
+                slot = Int(self.roles[slot].nextIdle)
+            }
+        }
         guard slot >= 0 else { return nil }
         self.removeIdle(slot)
         return slot
@@ -172,6 +358,12 @@ extension Worker {
         if slot >= 0 {
             let state = self.exchanges[exchange].state
             self.exchanges[exchange].server = -1
+            if self.roles[slot].stream >= 0 {
+                let isOver = state.contains(.requestDone) || state.contains(.requestRefused)
+                self.closeStream(slot, code: isOver ? nil : HTTP2Code.cancel)
+                self.closeAtServer(exchange)
+                return
+            }
             let isClean =
                 state.contains(.serverStays) && state.contains(.requestDone)
                 && !state.contains(.requestRefused) && !self.engine[slot].hasInput
@@ -197,275 +389,7 @@ extension Worker {
             let server = self.exchanges[exchange].record.server
         else { return }
         self.exchanges[exchange].state.remove(.isOpenAtServer)
+        self.endTunnelCount(exchange, pool, server)
         self.pools[pool].requestClosed(server)
-    }
-
-    // MARK: Response heads
-
-    /// Reads the response's head, passing interim ones on. True when the final head has been
-    /// composed, and its body may follow.
-    mutating func readResponseHead(_ exchange: Int) -> Bool {
-        let slot = Int(self.exchanges[exchange].server)
-        while true {
-            if self.engine[slot].hasInput {
-                do throws(MessageError) {
-                    switch try self.takeResponseHead(exchange, slot) {
-                    case .incomplete: break
-                    case .interim: continue
-                    case .final: return true
-                    case .over: return false
-                    }
-                } catch {
-                    self.refuseResponse(exchange, error)
-                    return false
-                }
-            }
-            let state = self.engine[slot].state
-            if state.contains(.atEnd) {
-                if self.engine[slot].hasInput {
-                    self.refuseResponse(exchange, .unexpectedEnd)
-                } else {
-                    self.attemptFailed(
-                        exchange,
-                        self.exchanges[exchange].state.contains(.isReused)
-                            ? .idleConnectionClosed : .connectionClosed,
-                        .serverClosedEarly
-                    )
-                }
-                return false
-            }
-            guard state.contains(.readable) else { return false }
-            if self.engine.inputRoom(slot) == 0 { self.engine.compactInput(slot) }
-            guard let moved = self.engine.receive(slot, limit: Self.firstRead) else {
-                self.answer(exchange, .noMemory)
-                return false
-            }
-            if case .bytes(let count) = moved {
-                self.exchanges[exchange].record.bytesFromServer &+= UInt64(count)
-                if self.exchanges[exchange].record.firstByte == nil {
-                    self.exchanges[exchange].record.firstByte = self.engine.now
-                }
-            }
-        }
-    }
-
-    private enum HeadStep {
-        case incomplete, interim, final, over
-    }
-
-    private mutating func takeResponseHead(
-        _ exchange: Int,
-        _ slot: Int
-    ) throws(MessageError) -> HeadStep {
-        let memory = self.engine.memory
-        let start = self.engine[slot].inputStart
-        let input = memory.bytes(self.engine[slot].inputBlock, 0..<self.engine[slot].inputEnd)
-        guard
-            let length = try self.exchanges[exchange].responseScanner.scan(
-                input,
-                from: start,
-                headMax: self.limits.headSize
-            )
-        else { return .incomplete }
-        self.fieldsOf = -1
-        let head = try ResponseHead.parse(
-            input,
-            from: start,
-            length: length,
-            answering: self.exchanges[exchange].request.method,
-            into: &self.fields
-        )
-        self.exchanges[exchange].responseScanner = HeadScanner()
-        if head.status == 101 {
-            guard head.isUpgrade, self.exchanges[exchange].request.wantsUpgrade else {
-                throw .badUpgrade
-            }
-            self.composed.removeAll()
-            self.composeResponse(exchange, head, in: input, from: start)
-            self.openTunnel(exchange)
-            self.engine.consume(slot, length)
-            return .final
-        }
-        if head.status < 200 {
-            let goesOn = self.passInterim(exchange, head, in: input, from: start)
-            if goesOn { self.engine.consume(slot, length) }
-            return goesOn ? .interim : .over
-        }
-        self.composed.removeAll()
-        self.beginResponse(exchange, head)
-        self.composeResponse(exchange, head, in: input, from: start)
-        self.engine.consume(slot, length)
-        return .final
-    }
-
-    /// Passes 100, 102, 103 and the like on to clients that know them (RFC 9110 §15.2).
-    private mutating func passInterim(
-        _ exchange: Int,
-        _ head: ResponseHead,
-        in input: borrowing Span<UInt8>,
-        from start: Int
-    ) -> Bool {
-        guard self.exchanges[exchange].request.minorVersion > 0 else { return true }
-        self.composed.removeAll()
-        writeResponse(
-            head,
-            self.fields,
-            in: input,
-            from: start,
-            options: ResponseOptions(framing: .none),
-            setCookie: Span(),
-            date: Span(),
-            into: &self.composed
-        )
-        // A server that sends interim heads without end fills the client's block and is cut.
-        guard self.engine.send(Int(self.exchanges[exchange].client), self.composed) else {
-            self.cut(exchange, .clientLeft)
-            return false
-        }
-        self.exchanges[exchange].record.bytesToClient &+= UInt64(self.composed.count)
-        self.noteProgress(exchange)
-        return true
-    }
-
-    /// Settles how the response's body is read and written, and what becomes of the connections.
-    private mutating func beginResponse(_ exchange: Int, _ head: ResponseHead) {
-        let request = self.exchanges[exchange].request
-        self.exchanges[exchange].record.status = head.status
-        self.exchanges[exchange].responseReader = BodyReader(
-            head.framing,
-            trailerMax: Swift.min(self.limits.headSize, 8 * 1024)
-        )
-        if head.keepsAlive { self.exchanges[exchange].state.insert(.serverStays) }
-        // The body of unknown length becomes chunks, so that the client sees whether it is whole;
-        // HTTP/1.0 has none, there the end of the connection ends the body.
-        let isOpenEnded = head.framing == .chunked || head.framing == .untilClose
-        self.exchanges[exchange].responseChunked = isOpenEnded && request.minorVersion > 0
-        if isOpenEnded && request.minorVersion == 0 {
-            self.exchanges[exchange].state.insert(.closesClient)
-        }
-        // An answer before the whole request: what is still to come of it ends the connection.
-        if !self.exchanges[exchange].state.contains(.requestDone) || self.stopping != .running {
-            self.exchanges[exchange].state.insert(.closesClient)
-        }
-        if let pool = self.exchanges[exchange].record.pool,
-            let server = self.exchanges[exchange].record.server
-        {
-            if let began = self.exchanges[exchange].record.headReceived {
-                let time = self.engine.now - began
-                self.pools[pool].plan.table.answered(server, after: time, at: self.engine.now)
-            }
-            self.countSuccess(pool, server)
-        }
-    }
-
-    /// Writes the response's head as the client gets it into `composed`.
-    private mutating func composeResponse(
-        _ exchange: Int,
-        _ head: ResponseHead,
-        in input: borrowing Span<UInt8>,
-        from start: Int
-    ) {
-        var options = ResponseOptions(framing: head.framing)
-        if self.exchanges[exchange].responseChunked { options.framing = .chunked }
-        if head.framing == .chunked && !self.exchanges[exchange].responseChunked {
-            options.framing = .untilClose
-        }
-        options.via = self.rules.via
-        if head.status != 101 {
-            if self.exchanges[exchange].state.contains(.closesClient) {
-                options.connection = .close
-            } else if self.exchanges[exchange].request.minorVersion == 0 {
-                options.connection = .keepAlive
-            }
-        }
-        let date = self.date
-        writeResponse(
-            head,
-            self.fields,
-            in: input,
-            from: start,
-            options: options,
-            setCookie: Span(),
-            date: date.bytes,
-            into: &self.composed
-        )
-        self.appendCookie(exchange, in: input, from: start)
-        self.exchanges[exchange].state.insert(.responseStarted)
-    }
-
-    /// Puts the binding cookie into the head that was composed, if the client is to get it and the
-    /// response is one that no shared cache keeps.
-    private mutating func appendCookie(
-        _ exchange: Int,
-        in input: borrowing Span<UInt8>,
-        from start: Int
-    ) {
-        guard self.exchanges[exchange].record.binding != .none,
-            let binding = self.exchanges[exchange].binding,
-            let pool = self.exchanges[exchange].record.pool
-        else { return }
-        var caching = SharedCaching()
-        var hasSetCookie = false
-        for index in 0..<self.fields.count {
-            let line = self.fields[index]
-            let value = line.value.moved(by: start)
-            switch line.id {
-            case .cacheControl: caching.note(cacheControl: input.extracting(value))
-            case .expires: caching.note(expires: input.extracting(value), now: self.unixNow)
-            case .setCookie: hasSetCookie = true
-            default: break
-            }
-        }
-        let method = self.exchanges[exchange].request.method
-        let mayCarry = caching.mayCarryCookie(
-            isGetOrHead: method == .get || method == .head,
-            hasAuthorization: self.exchanges[exchange].state.contains(.hasAuthorization),
-            hasSetCookie: hasSetCookie
-        )
-        // The head ends in an empty line; the cookie goes before it.
-        let end = self.composed.count - 2
-        self.composed.truncate(to: end)
-        if mayCarry {
-            self.composed.append("Set-Cookie: ")
-            if self.pools[pool].writeSetCookie(
-                binding,
-                now: self.unixNow,
-                isOverTLS: self.exchanges[exchange].state.contains(.isOverTLS),
-                into: &self.composed
-            ) {
-                self.composed.append("\r\n\r\n")
-                return
-            }
-            self.composed.truncate(to: end)
-        }
-        self.composed.append("\r\n")
-        self.exchanges[exchange].record.binding = .none
-    }
-
-    /// The server's answer can't be understood: nothing of it goes on.
-    mutating func refuseResponse(_ exchange: Int, _ error: MessageError) {
-        self.exchanges[exchange].record.refusal = error.rawValue
-        if let pool = self.exchanges[exchange].record.pool,
-            let server = self.exchanges[exchange].record.server
-        {
-            self.countFailure(pool, server)
-        }
-        self.answer(exchange, .badResponse)
-    }
-
-    /// From here on both sides speak what they agreed on (RFC 9110 §7.8).
-    private mutating func openTunnel(_ exchange: Int) {
-        self.exchanges[exchange].record.status = 101
-        self.exchanges[exchange].state.insert(.isTunnel | .closesClient)
-        self.exchanges[exchange].requestReader = BodyReader(.untilClose, trailerMax: 0)
-        self.exchanges[exchange].responseReader = BodyReader(.untilClose, trailerMax: 0)
-        self.exchanges[exchange].responseChunked = false
-        self.exchanges[exchange].state.remove(.requestDone | .requestTail)
-        self.metrics.count(.tunnelsOpened)
-        if let pool = self.exchanges[exchange].record.pool,
-            let server = self.exchanges[exchange].record.server
-        {
-            self.countSuccess(pool, server)
-        }
     }
 }

@@ -36,11 +36,7 @@ extension Worker {
     // plain write takes all; longer ones are sent from where they lie.
     private static let copyMax = 8 * 1024
     // Limit: rounds of reading and writing before the others have their turn: 16 blocks are 1 MiB.
-    private static let roundsMax = 16
-    // Limit: bodies with at least so many bytes to come are spliced: measured at 64 KiB, that takes
-    // two thirds of the CPU of copying; below, two more system calls cost more than the copy.
-    static let spliceMin: UInt64 = 32 * 1024
-    private static let spliceAtOnce = 256 * 1024
+    static let roundsMax = 16
 
     // MARK: Requests
 
@@ -51,11 +47,17 @@ extension Worker {
         guard !self.engine[server].hasOutput else { return }
         self.composed.removeAll()
         if !state.contains(.requestStarted) {
-            guard self.composeRequest(exchange) else { return }
+            let isStream = self.exchanges[exchange].state.contains(.serverIsStream)
+            guard !isStream || self.mayStartStream(exchange), self.composeRequest(exchange)
+            else { return }
+            guard !isStream || self.startServerStream(exchange) else { return }
             self.exchanges[exchange].state.insert(.requestStarted)
         }
         switch self.transfer(exchange, .request) {
-        case .done: self.exchanges[exchange].state.insert(.requestDone)
+        case .done:
+            self.exchanges[exchange].state.insert(.requestDone)
+            // What is to become a tunnel goes on behind its request.
+            if !self.exchanges[exchange].request.wantsUpgrade { self.finishOutput(server) }
         case .waiting: break
         case .sinkFailed:
             // The server may have answered before it closed: that is read next.
@@ -87,21 +89,27 @@ extension Worker {
             }
         }
         let peer = self.engine[slot].address.ip
+        var facts = ForwardingFacts(
+            client: peer,
+            isTLS: self.exchanges[exchange].state.contains(.isOverTLS),
+            peerIsTrusted: self.isTrusted(peer)
+        )
+        facts.checksCertificates = self.roles[slot].traits.contains(.passesCertificates)
         writeRequest(
             request,
             self.fields,
             in: input,
             from: self.exchanges[exchange].headStart,
             rules: rules,
-            facts: ForwardingFacts(
-                client: peer,
-                isTLS: self.exchanges[exchange].state.contains(.isOverTLS),
-                peerIsTrusted: self.isTrusted(peer)
-            ),
-            framing: request.framing,
+            facts: facts,
+            // A stream ends with its body; elsewhere a body of unknown length goes in chunks.
+            framing: request.framing == .untilClose ? .chunked : request.framing,
             keepsUpgrade: request.wantsUpgrade,
             into: &self.composed
         )
+        if self.roles[slot].traits.contains(.passesCertificates) {
+            self.appendCertificate(slot)
+        }
         guard !self.composed.hasOverflowed else {
             self.answer(exchange, OwnAnswer(.headTooLarge))
             return false
@@ -135,18 +143,18 @@ extension Worker {
         self.composed.removeAll()
         if !state.contains(.responseStarted) {
             guard self.readResponseHead(exchange) else { return }
+            if self.exchanges[exchange].state.contains(.isTunnel) {
+                // What the client sent behind its request is the tunnel's first bytes.
+                self.engine.requeue(client)
+                return
+            }
         }
         switch self.transfer(exchange, .response) {
         case .done:
-            if self.exchanges[exchange].state.contains(.isTunnel) {
-                self.halfClose(exchange)
-                return
-            }
             self.exchanges[exchange].state.insert(.responseDone)
+            self.finishOutput(client)
             self.finishWhenFlushed(exchange)
-        case .waiting:
-            // What the client sent behind its request is the tunnel's first bytes.
-            if self.exchanges[exchange].state.contains(.isTunnel) { self.engine.requeue(client) }
+        case .waiting: break
         case .sinkFailed: self.cut(exchange, .clientLeft)
         case .sourceEnded: self.cut(exchange, .serverClosedEarly)
         case .malformed(let error):
@@ -156,69 +164,10 @@ extension Worker {
         }
     }
 
-    /// One side of a tunnel has finished; the tunnel ends with the other.
-    private mutating func halfClose(_ exchange: Int) {
-        self.exchanges[exchange].state.insert(.responseDone)
-        self.endTunnelIfDone(exchange)
-    }
-
-    /// Moves a tunnel's bytes in both directions.
-    mutating func pumpTunnel(_ exchange: Int) {
-        let client = Int(self.exchanges[exchange].client)
-        let server = Int(self.exchanges[exchange].server)
-        guard self.pumpTunnel(exchange, .request, to: server, .requestDone),
-            self.pumpTunnel(exchange, .response, to: client, .responseDone)
-        else {
-            self.cut(exchange, .tunnelClosed)
-            return
-        }
-        self.endTunnelIfDone(exchange)
-    }
-
-    /// One direction of it; false when it is broken.
-    private mutating func pumpTunnel(
-        _ exchange: Int,
-        _ direction: Direction,
-        to sink: Int,
-        _ mark: Exchange.State
-    ) -> Bool {
-        guard self.engine.flush(sink) else { return false }
-        guard !self.engine[sink].hasOutput, !self.exchanges[exchange].state.contains(mark) else {
-            return true
-        }
-        self.composed.removeAll()
-        switch self.transfer(exchange, direction) {
-        case .done:
-            self.exchanges[exchange].state.insert(mark)
-            return true
-        case .waiting: return true
-        case .sinkFailed, .sourceEnded, .malformed, .noMemory: return false
-        }
-    }
-
-    /// Passes a half-close on, and ends the tunnel when both sides have finished.
-    private mutating func endTunnelIfDone(_ exchange: Int) {
-        let client = Int(self.exchanges[exchange].client)
-        let server = Int(self.exchanges[exchange].server)
-        let state = self.exchanges[exchange].state
-        let answered = state.contains(.responseDone) && !self.engine[client].hasOutput
-        let asked = state.contains(.requestDone) && !self.engine[server].hasOutput
-        if answered && asked {
-            // An orderly end: a reset could destroy the last bytes on their way.
-            self.exchanges[exchange].server = -1
-            self.closeServer(server)
-            self.cut(exchange, .tunnelClosed)
-        } else if answered {
-            self.engine.shutdownWrite(client)
-        } else if asked {
-            self.engine.shutdownWrite(server)
-        }
-    }
-
     // MARK: Both
 
     /// What a transfer works on; read from the exchange at its beginning and written back.
-    private struct Flow {
+    struct Flow {
         var source: Int
         var sink: Int
         var reader: BodyReader
@@ -228,8 +177,16 @@ extension Worker {
         var vetted: Int
         var isChunked: Bool
         var hasTail: Bool
+        /// The sink is a stream, which takes trailers apart from the body.
+        var isFramed = false
+        /// The tunnel whose frames are watched, or -1.
+        var tunnel: Int32 = -1
+        /// It ends with its frame that is under way, and that frame's end was found.
+        var endsAtBoundary = false
+        var isCutOff = false
+        var isTunnel = false
         var isDirect = false
-        /// There is input that was not looked at, because enough had been composed.
+        /// There is input that was not looked at.
         var hasMore = false
         /// Bytes of the body's data that were read, and how many it may have.
         var data: UInt64 = 0
@@ -245,31 +202,45 @@ extension Worker {
         let client = Int(self.exchanges[exchange].client)
         let server = Int(self.exchanges[exchange].server)
         let state = self.exchanges[exchange].state
+        var flow: Flow
         switch direction {
         case .request:
-            return Flow(
+            let framing = self.exchanges[exchange].request.framing
+            let isOpenEnded = framing == .chunked || framing == .untilClose
+            flow = Flow(
                 source: client,
                 sink: server,
                 reader: self.exchanges[exchange].requestReader,
                 cursor: self.exchanges[exchange].cursor,
                 vetted: self.exchanges[exchange].requestVetted,
-                isChunked: self.exchanges[exchange].request.framing == .chunked
-                    && !state.contains(.isTunnel),
+                isChunked: isOpenEnded && !state.hasAny(of: .isTunnel | .serverIsStream),
                 hasTail: state.contains(.requestTail),
+                isFramed: state.contains(.serverIsStream),
                 data: self.exchanges[exchange].bodyBytes,
                 dataMax: self.limits.bodySize > 0 ? self.limits.bodySize : .max
             )
         case .response:
-            return Flow(
+            flow = Flow(
                 source: server,
                 sink: client,
                 reader: self.exchanges[exchange].responseReader,
                 cursor: self.engine[server].inputStart,
                 vetted: self.exchanges[exchange].responseVetted,
                 isChunked: self.exchanges[exchange].responseChunked,
-                hasTail: state.contains(.responseTail)
+                hasTail: state.contains(.responseTail),
+                isFramed: state.contains(.clientIsStream)
             )
         }
+        if state.contains(.isTunnel) {
+            flow.isTunnel = true
+            flow.dataMax = .max
+            flow.cursor = self.engine[flow.source].inputStart
+            if state.contains(.isWebSocket) {
+                flow.tunnel = self.exchanges[exchange].tunnel
+                flow.endsAtBoundary = state.contains(.isDraining)
+            }
+        }
+        return flow
     }
 
     private mutating func keep(_ flow: Flow, _ exchange: Int, _ direction: Direction) {
@@ -289,11 +260,34 @@ extension Worker {
 
     /// Moves a message on, as far as both sides allow. `composed` may hold its head already. The
     /// sink must have no output that waits.
-    private mutating func transfer(_ exchange: Int, _ direction: Direction) -> TransferOutcome {
+    mutating func transfer(_ exchange: Int, _ direction: Direction) -> TransferOutcome {
         var flow = self.flow(exchange, direction)
+        let before = flow.data &- UInt64(flow.vetted)
         let outcome = self.move(&flow, exchange, direction)
         self.keep(flow, exchange, direction)
+        if self.engine[flow.source].carrier == .stream {
+            self.credit(flow, direction, before)
+        }
         return outcome
+    }
+
+    /// So much has gone on: the other side may send as much again. What is sent once more, on
+    /// another attempt, has had its credit.
+    private mutating func credit(
+        _ flow: Flow,
+        _ direction: Direction,
+        _ before: UInt64
+    ) {
+        let passed = flow.data &- UInt64(flow.vetted)
+        guard direction == .request else {
+            self.creditStream(flow.source, Int(passed &- before))
+            return
+        }
+        let index = Int(self.roles[flow.source].stream)
+        let credited = self.streams[index].credited
+        guard passed > credited else { return }
+        self.streams[index].credited = passed
+        self.creditStream(flow.source, Int(passed &- credited))
     }
 
     private mutating func move(
@@ -302,7 +296,9 @@ extension Worker {
         _ direction: Direction
     ) -> TransferOutcome {
         for _ in 0..<Self.roundsMax {
-            do throws(MessageError) { try self.compose(&flow) } catch { return .malformed(error) }
+            do throws(MessageError) { try self.compose(&flow, direction) } catch {
+                return .malformed(error)
+            }
             if self.composed.count > 0 || flow.isDirect {
                 guard let outcome = self.sendComposed(&flow, exchange, direction) else {
                     return .sinkFailed
@@ -313,6 +309,8 @@ extension Worker {
                 // Framing alone was read: a chunk's size line whose data is not here yet.
                 self.dropRead(&flow, direction)
             }
+            // Behind the last frame nothing more is read: it would fill the block.
+            if flow.isCutOff, flow.vetted == 0 { return .waiting }
             if flow.isOver, self.piped(exchange, direction) == 0 { return .done }
             if let outcome = self.refill(&flow, exchange, direction) { return outcome }
         }
@@ -323,7 +321,10 @@ extension Worker {
 
     /// Looks at the input and writes what should leave into `composed`; sets `isDirect` when the
     /// vetted bytes are to be sent from where they lie, behind it.
-    private mutating func compose(_ flow: inout Flow) throws(MessageError) {
+    private mutating func compose(
+        _ flow: inout Flow,
+        _ direction: Direction
+    ) throws(MessageError) {
         flow.isDirect = false
         flow.hasMore = false
         let block = self.engine[flow.source].inputBlock
@@ -333,6 +334,8 @@ extension Worker {
             if flow.vetted > 0 {
                 guard flow.isChunked || flow.vetted <= Self.copyMax else {
                     flow.isDirect = true
+                    // Behind it more may have come meanwhile: to a stream that did not ask for it.
+                    flow.hasMore = flow.cursor &+ flow.vetted < end
                     return
                 }
                 let room = Self.composedMax + 16 * 1024 - self.composed.count - 32
@@ -348,10 +351,7 @@ extension Worker {
                 continue
             }
             if flow.reader.isAtEnd {
-                if flow.isChunked && !flow.hasTail {
-                    self.composed.appendLastChunk()
-                    flow.hasTail = true
-                }
+                if flow.isChunked && !flow.hasTail { self.composeTail(&flow) }
                 return
             }
             guard flow.cursor < end, block >= 0 else { return }
@@ -360,9 +360,15 @@ extension Worker {
                 flow.vetted = range.count
                 flow.data &+= UInt64(range.count)
                 guard flow.data <= flow.dataMax else { throw .bodyTooLarge }
+                if flow.tunnel >= 0 {
+                    self.watch(&flow, range, direction)
+                    if flow.vetted == 0 { return }
+                }
             case .framing(let count): flow.cursor += count
             case .trailer(let line):
-                if flow.isChunked {
+                if flow.isFramed {
+                    self.keepTrailer(flow.sink, memory.bytes(block, line))
+                } else if flow.isChunked {
                     if !flow.hasTail { self.composed.append("0\r\n") }
                     flow.hasTail = true
                     self.composed.append(memory.bytes(block, line))
@@ -379,6 +385,39 @@ extension Worker {
             }
         }
         flow.hasMore = true
+    }
+
+    /// Writes the end of a body in chunks: behind the trailers of a stream, where it had some.
+    private mutating func composeTail(_ flow: inout Flow) {
+        flow.hasTail = true
+        let trailers = self.arrivedTrailers(flow.source)
+        guard let (block, range) = trailers else {
+            self.composed.appendLastChunk()
+            return
+        }
+        self.composed.append("0\r\n")
+        self.composed.append(self.engine.memory.bytes(block, range))
+        self.composed.append("\r\n")
+    }
+
+    /// Follows the frames of a WebSocket; at a boundary that is to be its end, what lies behind is
+    /// left where it is.
+    private mutating func watch(
+        _ flow: inout Flow,
+        _ range: Range<Int>,
+        _ direction: Direction
+    ) {
+        let memory = self.engine.memory
+        let bytes = memory.bytes(self.engine[flow.source].inputBlock, range)
+        let tunnel = Int(flow.tunnel)
+        if flow.endsAtBoundary {
+            let rest = self.tunnels[tunnel].reader(direction).prefixUntilBoundary(bytes)
+            flow.vetted = rest
+            flow.isCutOff = rest < range.count
+            self.tunnels[tunnel].pass(direction, bytes.extracting(0..<rest))
+            return
+        }
+        self.tunnels[tunnel].pass(direction, bytes)
     }
 
     /// Sends what was composed. Nil: the sink is broken; `.some(nil)`: go on.
@@ -404,6 +443,7 @@ extension Worker {
         } else if !self.engine.send(flow.sink, self.composed) {
             return nil
         }
+        if flow.isFramed { self.noteOutput(flow.sink) }
         self.composed.removeAll()
         self.count(sent: sent, exchange, direction)
         self.noteProgress(exchange)
@@ -416,19 +456,19 @@ extension Worker {
 
     /// What was read of a response leaves the server's input; a request stays, to be sent again.
     private mutating func dropRead(_ flow: inout Flow, _ direction: Direction) {
-        guard direction == .response else { return }
+        guard direction == .response || flow.isTunnel else { return }
         self.engine.consume(flow.source, flow.cursor - self.engine[flow.source].inputStart)
         flow.cursor = self.engine[flow.source].inputStart
     }
 
-    private mutating func count(sent: Int, _ exchange: Int, _ direction: Direction) {
+    mutating func count(sent: Int, _ exchange: Int, _ direction: Direction) {
         switch direction {
         case .request: self.exchanges[exchange].record.bytesToServer &+= UInt64(sent)
         case .response: self.exchanges[exchange].record.bytesToClient &+= UInt64(sent)
         }
     }
 
-    private mutating func count(received: Int, _ exchange: Int, _ direction: Direction) {
+    mutating func count(received: Int, _ exchange: Int, _ direction: Direction) {
         switch direction {
         case .request: self.exchanges[exchange].record.bytesFromClient &+= UInt64(received)
         case .response: self.exchanges[exchange].record.bytesFromServer &+= UInt64(received)
@@ -441,28 +481,39 @@ extension Worker {
         _ exchange: Int,
         _ direction: Direction
     ) -> TransferOutcome? {
-        if self.maySplice(flow, exchange, direction), let pipe = self.pipe(exchange, direction) {
+        if self.spliceLimit(flow, exchange, direction) > 0,
+            let pipe = self.pipe(exchange, direction)
+        {
             return self.splice(&flow, through: pipe, exchange, direction)
         }
         let state = self.engine[flow.source].state
         if state.contains(.atEnd) {
             if state.contains(.failed) { return .sourceEnded }
+            if flow.isFramed, let trailers = self.arrivedTrailers(flow.source) {
+                self.keepTrailers(flow.sink, trailers)
+            }
             do throws(MessageError) { try flow.reader.connectionClosed() } catch {
                 return .sourceEnded
             }
             return nil
         }
         guard state.contains(.readable) else { return .waiting }
-        if direction == .request {
+        if direction == .request, !flow.isTunnel {
             guard self.makeRoom(&flow, exchange) else { return .malformed(.chunkTooLarge) }
         } else if self.engine.inputRoom(flow.source) == 0 {
             self.engine.compactInput(flow.source)
         }
         guard let moved = self.engine.receive(flow.source) else { return .noMemory }
-        if direction == .response { flow.cursor = self.engine[flow.source].inputStart }
+        if direction == .response || flow.isTunnel {
+            flow.cursor = self.engine[flow.source].inputStart
+        }
         if case .bytes(let count) = moved {
-            self.count(received: count, exchange, direction)
+            // What a stream brings was counted when it was delivered.
+            if self.engine[flow.source].carrier != .stream {
+                self.count(received: count, exchange, direction)
+            }
             self.noteProgress(exchange)
+            if flow.isTunnel, count >= Self.bulkMin { self.setBulk(true, exchange, direction) }
         }
         return nil
     }
@@ -484,87 +535,5 @@ extension Worker {
             self.exchanges[exchange].state.insert(.bodyLetGo)
         }
         return self.engine.inputRoom(flow.source) > 0
-    }
-
-    // MARK: Splicing
-
-    private func maySplice(_ flow: Flow, _ exchange: Int, _ direction: Direction) -> Bool {
-        if self.piped(exchange, direction) > 0 { return true }
-        guard !flow.isChunked, flow.vetted == 0,
-            flow.cursor >= self.engine[flow.source].inputEnd,
-            let left = flow.reader.remaining
-        else { return false }
-        return left >= Self.spliceMin
-    }
-
-    /// Moves a long body within the kernel, round by round.
-    private mutating func splice(
-        _ flow: inout Flow,
-        through pipe: PipeIndex,
-        _ exchange: Int,
-        _ direction: Direction
-    ) -> TransferOutcome? {
-        var piped = self.piped(exchange, direction)
-        defer { self.setPiped(piped, exchange, direction) }
-        if direction == .request { self.exchanges[exchange].state.insert(.bodyLetGo) }
-        for _ in 0..<Self.roundsMax {
-            if piped == 0 {
-                guard let left = flow.reader.remaining, left > 0 else { return nil }
-                guard self.engine[flow.source].state.contains(.readable) else { return .waiting }
-                let limit = Int(Swift.min(left, UInt64(Self.spliceAtOnce)))
-                switch self.engine.splice(flow.source, into: pipe, limit: limit) {
-                case .bytes(let count):
-                    piped = count
-                    flow.reader.advance(UInt64(count))
-                    self.count(received: count, exchange, direction)
-                case .wouldBlock: return .waiting
-                case .end, .failed: return .sourceEnded
-                }
-            }
-            let moved = self.engine.splice(
-                from: pipe,
-                to: flow.sink,
-                count: piped,
-                more: flow.reader.remaining ?? 0 > 0
-            )
-            switch moved {
-            case .bytes(let count):
-                piped -= count
-                self.count(sent: count, exchange, direction)
-                self.metrics.count(.bytesSpliced, count)
-                self.noteProgress(exchange)
-                if piped > 0 { return .waiting }
-                if flow.reader.isAtEnd { return nil }
-            case .wouldBlock: return .waiting
-            case .end, .failed: return .sinkFailed
-            }
-        }
-        self.engine.requeue(flow.source)
-        return .waiting
-    }
-
-    private mutating func pipe(_ exchange: Int, _ direction: Direction) -> PipeIndex? {
-        let known =
-            direction == .request
-            ? self.exchanges[exchange].requestPipe : self.exchanges[exchange].responsePipe
-        if known >= 0 { return known }
-        guard let pipe = self.engine.takePipe() else { return nil }
-        switch direction {
-        case .request: self.exchanges[exchange].requestPipe = pipe
-        case .response: self.exchanges[exchange].responsePipe = pipe
-        }
-        return pipe
-    }
-
-    private func piped(_ exchange: Int, _ direction: Direction) -> Int {
-        direction == .request
-            ? self.exchanges[exchange].requestPiped : self.exchanges[exchange].responsePiped
-    }
-
-    private mutating func setPiped(_ count: Int, _ exchange: Int, _ direction: Direction) {
-        switch direction {
-        case .request: self.exchanges[exchange].requestPiped = count
-        case .response: self.exchanges[exchange].responsePiped = count
-        }
     }
 }

@@ -1,11 +1,15 @@
 // BelayProxy: what happens to an exchange, from the request's head to the line in the log: route,
 // persistence, pick, forward, retry. `Worker` is one thread's share of it: it drives an `Engine`
 // and owns everything it touches, so nothing here is locked. Its extensions are a file each:
+//   +Arrivals  what comes before the first request: PROXY header, TLS handshake, ClientHello
 //   +Clients   client connections, HTTP/1.1: heads in, refusals, lingering
+//   +Sessions, +Streams, +ServerSessions  both sides in HTTP/2
+//   +TCP       connections without messages
 //   +Exchange  the exchange itself, which knows neither side's framing: choose a server, retry, end
-//   +Servers   server connections, HTTP/1.1: connect, reuse, response heads
-//   +Transfer  bodies in both directions, with back-pressure and splice
-//   +Deadlines, +Mail, +Explain
+//   +Gates     what is asked of a request before it may go on: https, origins, tunnels
+//   +Servers, +Responses  server connections: connect, reuse; HTTP/1.1 response heads
+//   +Transfer, +Splicing, +Tunnels  bodies in both directions, with back-pressure
+//   +Deadlines, +Mail, +Explain, +Health
 // Decisions are taken in the rooms below (BelayPersistence, BelayBalancing); here they are obeyed.
 
 import BelayBalancing
@@ -24,6 +28,9 @@ package struct Worker: ~Copyable {
 
     let index: Int
     let limits: ProxyLimits
+    var listeners: [ListenerPlan]
+    /// By listener: what its connections begin with.
+    let listenerTraits: [Traits]
     let routes: [RoutePlan]
     let trusted: [Network]
     let rules: ForwardingRules
@@ -36,11 +43,23 @@ package struct Worker: ~Copyable {
     var pools: Slab<PoolState>
     var exchanges: Slab<Exchange>
     var roles: Slab<Role>
+    var sessions: Slab<Session>
+    var streams: Slab<StreamState>
+    var tunnels: Slab<Tunnel>
+    /// Handshakes that can go on, and sessions that have something to write.
+    var handshakes = Line<Int32>()
+    var sessionLine = Line<Int32>()
+    /// Streams of clients whose answers leave with what is being sent.
+    var drained = Line<Int32>()
+    /// Streams whose answer is out while the request still comes, the oldest first.
+    var answered = Line<AnsweredStream>()
     /// What is parsed and composed right now; never needed beyond one call.
     var fields: FieldList
     /// The exchange whose request's lines `fields` holds, or -1.
     var fieldsOf = -1
     var composed: ByteWriter
+    /// Frames of a session, before the streams' bytes are put between them.
+    var frames: ByteWriter
     /// One, or none where the access log is off. In a slab, so that it is written in place.
     var logs: Slab<WorkerLog>
     var random: RandomSource
@@ -50,6 +69,8 @@ package struct Worker: ~Copyable {
     var date: DateText
     var nextTick: Instant
     var pendingConnects = 0
+    /// When a handshake with a server may be complained of again.
+    var nextHandshakeNotice: Instant
     var lingering = 0
     var pausedListeners: UInt64 = 0
     var stopping: StopState = .running
@@ -58,6 +79,7 @@ package struct Worker: ~Copyable {
     var stopDeadline: Instant
     var idleConnections = 0
     let listenerCount: Int
+    var checks = HealthChecks()
 
     enum StopState {
         case running
@@ -91,6 +113,8 @@ package struct Worker: ~Copyable {
         for socket in listeners { _ = try engine.addListener(socket) }
         self.index = index
         self.limits = plan.limits
+        self.listeners = plan.listeners
+        self.listenerTraits = plan.listeners.map { Traits($0) }
         self.routes = plan.routes
         self.trusted = plan.trusted
         self.rules = plan.rules
@@ -101,12 +125,17 @@ package struct Worker: ~Copyable {
         self.pools = pools
         self.exchanges = Slab(capacity: engine.connectionsMax)
         self.roles = Slab(capacity: engine.connectionsMax)
+        self.sessions = Slab(capacity: engine.connectionsMax)
+        self.streams = Slab(capacity: engine.connectionsMax)
+        self.tunnels = Slab(capacity: engine.connectionsMax)
         self.fields = FieldList(capacity: plan.limits.headerCount)
         self.composed = ByteWriter(capacity: BlockMemory.blockSize)
+        self.frames = ByteWriter(capacity: BlockMemory.blockSize)
         self.logs = logs
         self.random = RandomSource(seed: seed)
         self.wallReadAt = engine.now
         self.nextTick = engine.now
+        self.nextHandshakeNotice = engine.now
         self.stoppedAt = engine.now
         self.stopDeadline = engine.now
         self.listenerCount = listeners.count
@@ -117,8 +146,10 @@ package struct Worker: ~Copyable {
 
     /// Serves until it is told to stop by a message.
     package mutating func run() {
+        self.planChecks()
         while self.stopping != .stopped {
-            self.engine.wait(until: self.nextTick)
+            // Handshakes that wait for their turn wait for nothing else.
+            self.engine.wait(until: self.handshakes.isEmpty ? self.nextTick : self.engine.now)
             if self.engine.now >= self.nextTick { self.tick() }
             while let event = self.engine.nextEvent() {
                 switch event {
@@ -128,6 +159,8 @@ package struct Worker: ~Copyable {
                 case .deadline(let slot): self.deadlinePassed(slot)
                 }
             }
+            self.runHandshakes()
+            self.flushSessions()
         }
         self.closeEverything()
     }
@@ -144,7 +177,10 @@ package struct Worker: ~Copyable {
 
     private mutating func connectionChanged(_ slot: Int) {
         switch self.roles[slot].kind {
+        case .arriving: self.arrivalChanged(slot)
         case .client: self.clientChanged(slot)
+        case .session: self.sessionChanged(slot)
+        case .check: self.checkChanged(slot)
         case .server: self.serverChanged(slot)
         case .idleServer: self.idleServerChanged(slot)
         case .lingering: self.drainLingering(slot)
@@ -180,6 +216,8 @@ package struct Worker: ~Copyable {
             self.metrics.set(.idleServerConnections, self.idleConnections)
         }
         self.resumeListeners()
+        self.runChecks()
+        self.endAnsweredStreams()
         self.continueStopping()
     }
 }

@@ -9,14 +9,43 @@ import Synchronization
 import Testing
 
 extension Setup {
-    /// The plan of one server pool whose servers have these addresses.
+    /// The plan of the server pools whose servers have these addresses.
     func plan(_ addresses: [SocketAddress]) throws -> ProxyPlan {
         let names = addresses.indices.compactMap { ServerName("server\($0)") }
+        let servers = zip(names, addresses).map { ServerPlan(name: $0, address: $1) }
+        let pools =
+            self.isApart
+            ? try servers.enumerated().map { try self.pool("pool\($0)", [$1]) }
+            : [try self.pool("shop", servers)]
+        return ProxyPlan(
+            limits: self.limits,
+            listeners: self.listeners,
+            routes: self.routes.enumerated().map { index, route in
+                var plan = RoutePlan(
+                    name: InternedText("route\(index)"),
+                    host: route.host,
+                    path: InternedText(route.path),
+                    methods: route.methods,
+                    pool: 0
+                )
+                plan.origins = self.origins
+                return plan
+            },
+            pools: pools,
+            rules: ForwardingRules(),
+            trusted: self.trusted,
+            errorPages: ErrorPages(),
+            keyRing: self.keyRing
+        )
+    }
+
+    private func pool(_ name: String, _ servers: [ServerPlan]) throws -> PoolPlan {
+        let names = servers.map(\.name)
         let weights = names.map { _ in Weight.one }
-        let pool = PoolPlan(
-            name: try #require(PoolName("shop")),
+        var pool = PoolPlan(
+            name: try #require(PoolName(name)),
             algorithm: self.algorithm,
-            servers: zip(names, addresses).map { ServerPlan(name: $0, address: $1) },
+            servers: servers,
             table: ServerPoolTable(
                 weights: weights,
                 openMax: names.map { _ in self.openMax },
@@ -36,23 +65,9 @@ extension Setup {
             idleTimeout: .seconds(60),
             persistence: self.persistence
         )
-        return ProxyPlan(
-            limits: self.limits,
-            routes: self.routes.enumerated().map { index, route in
-                RoutePlan(
-                    name: InternedText("route\(index)"),
-                    host: route.host,
-                    path: InternedText(route.path),
-                    methods: route.methods,
-                    pool: 0
-                )
-            },
-            pools: [pool],
-            rules: ForwardingRules(),
-            trusted: [],
-            errorPages: ErrorPages(),
-            keyRing: self.keyRing
-        )
+        pool.speaksHTTP2 = self.speaksHTTP2
+        self.adjustPool(&pool)
+        return pool
     }
 
     func names(_ plan: ProxyPlan) -> TelemetryNames {

@@ -2,6 +2,7 @@ import BelayBalancing
 import BelayBytes
 import BelayCore
 import BelayHTTP
+import BelayHTTP2
 import BelayPersistence
 import BelayProxy
 import BelayTelemetry
@@ -22,6 +23,24 @@ struct Setup {
     var persistence: PersistenceSettings?
     var keyRing: KeyRing?
     var routes: [(host: HostMatch, path: String, methods: UInt16)] = [(.any, "", 0)]
+    /// The pages that may open WebSockets, on all routes.
+    var origins: [OriginRule] = []
+    var listeners = [ListenerPlan(name: InternedText("test"))]
+    var trusted: [Network] = []
+    /// Each server stands in a pool of its own, in order; the routes lead to the first.
+    var isApart = false
+    var speaksHTTP2 = false
+    /// How the servers encrypt, and how Belay asks them to.
+    var serverTLS: TLSServerContext?
+    /// What is different with the pools.
+    var adjustPool: (inout PoolPlan) -> Void = { _ in }
+    /// Where the access log goes.
+    var log: LogSink?
+
+    init() {}
+
+    /// With one listener, and what is different with it.
+    init(_ adjust: (inout ListenerPlan) -> Void) { adjust(&self.listeners[0]) }
 }
 
 /// A worker on a thread of its own and, driven by the test's thread, all clients and servers
@@ -33,6 +52,10 @@ final class Stage {
         /// The server that this connection was accepted by; nil for a client's.
         var server: Int?
         var isConnected = false
+        /// A server's end whose TLS handshake is not over.
+        var isShakingHands = false
+        /// What leaves before the TLS handshake.
+        var ahead: [UInt8] = []
         /// What has arrived and was not taken.
         var received: [UInt8] = []
         /// What is to be sent, and how much of it the engine has.
@@ -51,7 +74,8 @@ final class Stage {
         var isSending: Bool { self.given < self.outgoing.count }
     }
 
-    let address: SocketAddress
+    /// Those of the listeners.
+    let addresses: [SocketAddress]
     let shared: SharedState
     let store: MetricsStore
     let plan: ProxyPlan
@@ -61,33 +85,35 @@ final class Stage {
     /// The test's ends of the connections, by their slots.
     private(set) var peers: [Int: Peer] = [:]
     private(set) var notices = Notices()
+    /// Those ends that speak HTTP/2.
+    private(set) var talkers: [Int: Talker] = [:]
+    /// Streams that a server takes on one connection, from the next one on.
+    var streamsMax = 1000
+    /// Whether a server that speaks HTTP/2 opens WebSockets.
+    var takesSockets = true
+    private let serverTLS: TLSServerContext?
+    private let serversSpeakHTTP2: Bool
+
+    private static let any = SocketAddress(ip: .loopbackV4, port: 0)
 
     init(_ setup: Setup = Setup()) throws {
-        let outsideWakeup = try Wakeup()
         self.engine = try Engine(
             limits: EngineLimits(connectionsMax: 256, blocksMax: 256),
-            wakeup: outsideWakeup
+            wakeup: try Wakeup()
         )
-        let any = SocketAddress(ip: .loopbackV4, port: 0)
-        var addresses: [SocketAddress] = []
-        for server in 0..<setup.servers {
-            let socket = try Descriptor.listen(on: any, backlog: 64)
-            addresses.append(try #require(socket.localAddress()))
-            if setup.refusing.contains(server) {
-                socket.close()
-                // The listeners' indices are the servers': one that is never asked stands in.
-                _ = try self.engine.addListener(try Descriptor.listen(on: any, backlog: 1))
-            } else {
-                _ = try self.engine.addListener(socket)
-            }
+        let plan = try setup.plan(try Self.listen(setup, &self.engine))
+        let listeners = try plan.listeners.map { _ in
+            try Descriptor.listen(on: Self.any, backlog: 64)
         }
-        let plan = try setup.plan(addresses)
-        let listener = try Descriptor.listen(on: any, backlog: 64)
         let mailbox = try Mailbox()
         let notices = self.notices
         let shared = SharedState { notices.add($0) }
-        let store = MetricsStore(names: setup.names(plan), workers: 1)
-        self.address = try #require(listener.localAddress())
+        let names = setup.names(plan)
+        let store = MetricsStore(names: names, workers: 1)
+        let log = setup.log
+        self.addresses = try listeners.map { try #require($0.localAddress()) }
+        self.serverTLS = setup.serverTLS
+        self.serversSpeakHTTP2 = setup.speaksHTTP2
         self.plan = plan
         self.mailbox = mailbox
         self.shared = shared
@@ -98,15 +124,21 @@ final class Stage {
                     limits: EngineLimits(connectionsMax: 256, blocksMax: 256),
                     wakeup: mailbox.wakeup
                 )
+                var logs = Slab<WorkerLog>(capacity: 1)
+                if let log {
+                    let clock = WallClock(unixNanoseconds: 0, at: engine.now)
+                    let format = AccessLog(format: .json, names: names, clock: clock)
+                    _ = logs.insert(log.log(of: 0, format))
+                }
                 var worker = try Worker(
                     index: 0,
                     plan: plan,
                     engine: engine,
-                    listeners: [listener],
+                    listeners: listeners,
                     mailbox: mailbox,
                     shared: shared,
                     metrics: store.workers[0],
-                    logs: Slab(capacity: 1),
+                    logs: logs,
                     seed: 1
                 )
                 worker.run()
@@ -114,6 +146,26 @@ final class Stage {
                 Issue.record(error)
             }
         }
+    }
+
+    /// Opens the servers' sockets; their addresses.
+    private static func listen(
+        _ setup: Setup,
+        _ engine: inout Engine
+    ) throws -> [SocketAddress] {
+        var addresses: [SocketAddress] = []
+        for server in 0..<setup.servers {
+            let socket = try Descriptor.listen(on: Self.any, backlog: 64)
+            addresses.append(try #require(socket.localAddress()))
+            if setup.refusing.contains(server) {
+                socket.close()
+                // The listeners' indices are the servers': one that is never asked stands in.
+                _ = try engine.addListener(try Descriptor.listen(on: Self.any, backlog: 1))
+            } else {
+                _ = try engine.addListener(socket)
+            }
+        }
+        return addresses
     }
 
     deinit {
@@ -154,15 +206,50 @@ final class Stage {
 
     // MARK: Connections
 
-    /// A client's new connection.
-    func connect(sourceLocation: SourceLocation = #_sourceLocation) throws -> Int {
-        let slot = try self.engine.connect(to: self.address).get()
-        self.peers[slot] = Peer(server: nil)
+    /// A client's new connection. `ahead` leaves before all else, also before a TLS handshake.
+    func connect(
+        to listener: Int = 0,
+        ahead: [UInt8] = [],
+        tls: TLSClientContext? = nil,
+        name: String = "shop.example",
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Int {
+        let slot = try self.engine.connect(to: self.addresses[listener]).get()
+        self.peers[slot] = Peer(server: nil, ahead: ahead)
+        if let tls {
+            let isReady = self.engine.connectTLS(slot, tls, serverName: name, session: 0)
+            try #require(isReady)
+        }
         self.wait("the client is connected", sourceLocation) {
             // It may have been cut since.
             self[slot].isConnected || self[slot].isCut
         }
         return slot
+    }
+
+    /// A client's new connection that speaks HTTP/2.
+    func talk(
+        to listener: Int = 0,
+        ahead: [UInt8] = [],
+        tls: TLSClientContext? = nil,
+        name: String = "shop.example",
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Talker {
+        let slot = try self.connect(
+            to: listener,
+            ahead: ahead,
+            tls: tls,
+            name: name,
+            sourceLocation: sourceLocation
+        )
+        return try self.beginTalk(slot, .client)
+    }
+
+    private func beginTalk(_ slot: Int, _ role: HTTP2Role) throws -> Talker {
+        let talker = try Talker(self, slot, role)
+        self.talkers[slot] = talker
+        talker.turn()
+        return talker
     }
 
     func send(_ slot: Int, _ text: String) { self.send(slot, Array(text.utf8)) }
@@ -177,6 +264,7 @@ final class Stage {
 
     func close(_ slot: Int, cutting: Bool = false) {
         guard self.peers.removeValue(forKey: slot) != nil else { return }
+        self.talkers[slot] = nil
         self.engine.close(slot, cutting: cutting)
     }
 
@@ -197,6 +285,18 @@ final class Stage {
     subscript(_ slot: Int) -> Peer { self.peers[slot] ?? Peer() }
 
     func text(_ slot: Int) -> String { String(decoding: self[slot].received, as: UTF8.self) }
+
+    /// Takes all that has arrived at `slot`.
+    func takeAll(_ slot: Int) -> [UInt8] {
+        let bytes = self[slot].received
+        self.peers[slot]?.received = []
+        return bytes
+    }
+
+    func putBack(_ slot: Int, _ bytes: [UInt8]) {
+        let later = self[slot].received
+        self.peers[slot]?.received = bytes + later
+    }
 
     /// Takes the next whole message that has arrived at `slot`, if there is one.
     func take(_ slot: Int, hasBody: Bool = true) -> Message? {
@@ -249,7 +349,8 @@ final class Stage {
         _ sourceLocation: SourceLocation = #_sourceLocation,
         for isDone: () -> Bool
     ) -> Bool {
-        let end = self.engine.now + .seconds(10)
+        let now = Instant(nanoseconds: SystemClock.monotonicNanoseconds())
+        let end = now + .seconds(10)
         while !isDone() {
             guard self.engine.now < end else {
                 Issue.record("nothing happened: \(what)", sourceLocation: sourceLocation)
@@ -272,32 +373,69 @@ final class Stage {
             case .wakeup, .deadline: break
             }
         }
+        for talker in self.talkers.values { talker.turn() }
     }
 
     private func accept(_ server: Int) {
         while case .connection(let slot) = self.engine.accept(from: server) {
             self.peers[slot] = Peer(server: server, isConnected: true)
-            self.drain(slot)
+            if let tls = self.serverTLS {
+                self.peers[slot]?.isShakingHands = self.engine.acceptTLS(slot, tls)
+            }
+            if self.serversSpeakHTTP2 {
+                do { _ = try self.beginTalk(slot, .server) } catch { Issue.record(error) }
+            }
+            self.changed(slot)
+        }
+    }
+
+    /// Goes on with a server's TLS handshake. False while it is not over.
+    private func shakeHands(_ slot: Int) -> Bool {
+        switch self.engine.handshake(slot) {
+        case .done:
+            self.peers[slot]?.isShakingHands = false
+            return true
+        case .needsInput: return false
+        case .closed, .failed:
+            self.peers[slot]?.isCut = true
+            self.peers[slot]?.isOver = true
+            return false
         }
     }
 
     private func changed(_ slot: Int) {
         if self.engine[slot].state.contains(.connecting) {
-            switch self.engine.finishConnecting(slot) {
-            case nil: return
-            case .success: self.peers[slot]?.isConnected = true
-            case .failure:
+            var step = self.engine.continueConnecting(slot)
+            if case .accepted = step {
+                self.sendAhead(slot)
+                step = self.engine.continueConnecting(slot)
+            }
+            switch step {
+            case .waiting, .accepted: return
+            case .ready: self.peers[slot]?.isConnected = true
+            case .failed:
                 self.peers[slot]?.isCut = true
                 self.peers[slot]?.isOver = true
                 return
             }
         }
+        if self[slot].isShakingHands, !self.shakeHands(slot) { return }
         self.push(slot)
         self.drain(slot)
     }
 
+    private func sendAhead(_ slot: Int) {
+        let bytes = self[slot].ahead
+        guard !bytes.isEmpty else { return }
+        var writer = ByteWriter(capacity: bytes.count)
+        writer.append(bytes.span)
+        let isSent = self.engine.sendAhead(slot, writer)
+        #expect(isSent)
+    }
+
     private func push(_ slot: Int) {
-        guard self.peers[slot] != nil, self.engine.flush(slot) else { return }
+        guard self.peers[slot] != nil, !self[slot].isShakingHands, self.engine.flush(slot)
+        else { return }
         while self[slot].isSending, !self.engine[slot].hasOutput {
             // Limit: what the engine keeps of it fits into one block.
             let start = self[slot].given
