@@ -79,10 +79,13 @@ package struct Readiness: Codable, Equatable, Sendable {
     package var ready: Bool
     /// What stands in the way, one sentence each; empty when ready.
     package var reasons: [String]
+    /// What somebody should see to, although clients are served; one sentence each.
+    package var warnings: [String]
 
     /// Ready unless there are reasons.
-    package init(reasons: [String]) {
+    package init(reasons: [String], warnings: [String] = []) {
         self.ready = reasons.isEmpty
         self.reasons = reasons
+        self.warnings = warnings
     }
 }

@@ -20,6 +20,7 @@ final class AdminView: AdminSource {
     private let store: MetricsStore
     private let sink: LogSink?
     private let mailbox: Mailbox
+    private let certificates: CertificateWatch
     private let state = Mutex(State.starting)
     private let startedUnix = SystemClock.unixNanoseconds()
     private let started = SystemClock.monotonicNanoseconds()
@@ -29,13 +30,15 @@ final class AdminView: AdminSource {
         names: TelemetryNames,
         store: MetricsStore,
         sink: LogSink?,
-        mailbox: Mailbox
+        mailbox: Mailbox,
+        certificates: CertificateWatch
     ) {
         self.plan = plan
         self.names = names
         self.store = store
         self.sink = sink
         self.mailbox = mailbox
+        self.certificates = certificates
     }
 
     func setState(_ state: State) { self.state.withLock { $0 = state } }
@@ -61,7 +64,8 @@ final class AdminView: AdminSource {
                         weight: pool.table.weight(server)
                     )
                 }
-            }
+            },
+            certificates: self.certificates.certificates
         )
         return MetricsPage.write(self.store, state)
     }
@@ -116,7 +120,7 @@ final class AdminView: AdminSource {
                 reasons.append("No server of pool \(pool.name) may take a client.")
             }
         }
-        return Readiness(reasons: reasons)
+        return Readiness(reasons: reasons, warnings: self.certificates.problems)
     }
 
     func explain(_ question: ExplainQuestion) async throws(ExplainError) -> ExplainAnswer {

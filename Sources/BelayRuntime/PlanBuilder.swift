@@ -18,15 +18,20 @@ struct PlanBuilder {
     let logger: Logger
 
     func plan(connectionsMax: Int) throws -> ProxyPlan {
-        let needsKeys = self.settings.pools.contains { $0.persistence != nil }
+        // Binding cookies and session tickets are sealed with the same ring's keys.
+        let needsKeys =
+            self.settings.pools.contains { $0.persistence != nil }
+            || self.settings.listeners.contains { $0.tls?.tickets ?? false }
+        let keyRing = needsKeys ? try self.keyRing() : nil
         return ProxyPlan(
             limits: self.limits(connectionsMax: connectionsMax),
+            listeners: try self.listeners(keys: keyRing),
             routes: try self.routes(),
             pools: try self.settings.pools.map { try self.pool($0) },
             rules: self.rules(),
             trusted: self.settings.trustedProxies,
             errorPages: try self.errorPages(),
-            keyRing: needsKeys ? try self.keyRing() : nil
+            keyRing: keyRing
         )
     }
 
@@ -44,6 +49,12 @@ struct PlanBuilder {
         limits.tunnelIdle = wanted.tunnelIdle
         limits.pendingConnects = wanted.pendingConnects
         limits.requestsPerConnection = wanted.requestsPerConnection ?? 0
+        limits.handshakeTimeout = wanted.handshakeTimeout
+        limits.handshakesPerClient = wanted.handshakesPerClient ?? 0
+        limits.tunnelsPerClient = wanted.tunnelsPerClient ?? 0
+        limits.streams = wanted.http2.streams
+        limits.resets = wanted.http2.resets
+        limits.controlFrames = wanted.http2.controlFrames
         return limits
     }
 
@@ -67,24 +78,19 @@ struct PlanBuilder {
             guard let pool = numbers[route.pool] else {
                 throw StartError("the route \(route.name) names no pool of the file")
             }
-            let host: HostMatch =
-                switch route.match.host {
-                case .any: .any
-                case .exact(let text): .exact(InternedText(text.lowercased()))
-                case .suffix(let text):
-                    .suffix(InternedText((text.hasPrefix(".") ? "" : ".") + text.lowercased()))
-                }
             var methods: UInt16 = 0
             for method in route.match.methods {
                 methods |= 1 << UInt16(Method(name: method).rawValue)
             }
-            return RoutePlan(
+            var plan = RoutePlan(
                 name: InternedText(route.name),
-                host: host,
+                host: HostMatch(route.match.host),
                 path: InternedText(route.match.path.text),
                 methods: methods,
                 pool: pool
             )
+            plan.origins = route.origins.map { OriginRule($0) }
+            return plan
         }
     }
 
@@ -105,7 +111,7 @@ struct PlanBuilder {
         for (index, server) in pool.servers.enumerated() {
             table.setAdminState(server.state, index)
         }
-        return PoolPlan(
+        var plan = PoolPlan(
             name: pool.name,
             algorithm: pool.balance,
             servers: try pool.servers.map { server in
@@ -126,6 +132,8 @@ struct PlanBuilder {
             idleTimeout: pool.keep.idle,
             persistence: try pool.persistence.map { try self.persistence($0.cookie, pool.name) }
         )
+        try self.complete(&plan, pool)
+        return plan
     }
 
     private func persistence(
@@ -179,7 +187,7 @@ struct PlanBuilder {
             }
             return file.ring
         } catch {
-            throw StartError("the keys for binding cookies: \(error)")
+            throw StartError("the keys for binding cookies and TLS tickets: \(error)")
         }
     }
 

@@ -18,6 +18,8 @@ final class RunningProcess: Sendable {
     private static let ownDescriptors = 512
     // Limit: connections that the kernel keeps for a listener until a worker takes them.
     private static let backlog = 4096
+    // Limit: how often the files of certificates are looked at, in milliseconds.
+    private static let certificateInterval: Int32 = 1000
 
     private let settings: Settings
     private let logger: Logger
@@ -32,6 +34,7 @@ final class RunningProcess: Sendable {
     private let threads: Mutex<[SystemThread]> = Mutex([])
     private let admin: Mutex<Task<Void, Never>?> = Mutex(nil)
     private let view: AdminView
+    private let certificates: CertificateWatch
     let addresses: [SocketAddress]
 
     var workerCount: Int { self.mailboxes.count }
@@ -70,6 +73,11 @@ final class RunningProcess: Sendable {
         } catch {
             throw StartError("the system gives no descriptor for a worker: \(error)")
         }
+        self.certificates = CertificateWatch(
+            plan: plan,
+            builder: builder,
+            mailboxes: self.mailboxes
+        )
         let sockets = try Self.listen(settings, workers)
         self.addresses = sockets.map { $0[0].localAddress() ?? settings.listeners[0].address }
         self.outcome = StartOutcome(control: control)
@@ -78,7 +86,8 @@ final class RunningProcess: Sendable {
             names: self.names,
             store: self.store,
             sink: self.sink,
-            mailbox: self.mailboxes[0]
+            mailbox: self.mailboxes[0],
+            certificates: self.certificates
         )
         for worker in 0..<workers {
             try self.start(worker: worker, listeners: sockets.map { $0[worker] })
@@ -121,6 +130,15 @@ final class RunningProcess: Sendable {
             case .returned(let pool, let server):
                 let (name, servers) = pools[pool]
                 logger.notice("\(name)/\(servers[server]) has returned: it answers again")
+            case .checkedDown(let pool, let server):
+                let (name, servers) = pools[pool]
+                logger.warning("\(name)/\(servers[server]) is down: it accepts no connections")
+            case .checkedUp(let pool, let server):
+                let (name, servers) = pools[pool]
+                logger.notice("\(name)/\(servers[server]) is up: it accepts connections again")
+            case .handshakeFailed(let pool, let server, let failure):
+                let (name, servers) = pools[pool]
+                logger.warning("\(name)/\(servers[server]): no TLS: \(failure.text)")
             }
         }
     }
@@ -211,8 +229,9 @@ final class RunningProcess: Sendable {
         _ capacity: Int,
         _ wakeup: Wakeup
     ) throws(SystemError) -> Engine {
-        // Limit: 32,768 blocks of 68 KiB; touched only as far as they are used.
-        var blocks = Swift.min(capacity, 32_768)
+        // Limit: 65,536 blocks of 68 KiB; touched only as far as they are used. A busy exchange has
+        // two or three.
+        var blocks = Swift.min(capacity * 2, 65_536)
         while true {
             do throws(SystemError) {
                 return try Engine(
@@ -260,7 +279,8 @@ final class RunningProcess: Sendable {
     func serve(signals: SignalSource) -> Int32 {
         var isStopping = false
         while self.outcome.runningWorkers > 0 {
-            switch signals.next(or: self.control, milliseconds: -1) {
+            let wait = self.certificates.isIdle ? -1 : Self.certificateInterval
+            switch signals.next(or: self.control, milliseconds: wait) {
             case .terminate, .interrupt:
                 if isStopping {
                     self.logger.notice("a second signal: stopping at once")
@@ -274,8 +294,12 @@ final class RunningProcess: Sendable {
                     self.view.setState(.stopping)
                     for mailbox in self.mailboxes { mailbox.post(.stop(within: span)) }
                 }
-            case .hangup, .user1: self.sink?.reopen()
-            case .user2, nil: break
+            case .hangup:
+                self.sink?.reopen()
+                self.certificates.look(isAsked: true)
+            case .user1: self.sink?.reopen()
+            case .user2: break
+            case nil: self.certificates.look(isAsked: false)
             }
         }
         for thread in self.threads.withLock({ $0 }) { thread.join() }
