@@ -49,7 +49,7 @@ extension Scenarios {
                 )
                 #expect(try belay.ask("/x").text == "a")
                 let line = try belay.program.output.wait(for: "a line") { $0.first }
-                #expect(line.contains("\"GET\" \"shop.test\" \"/x\" 200"))
+                #expect(line.contains("\"GET\" \"shop.test\" \"/x\" http/1 tls=- 200"))
                 #expect(line.contains(" server=a ") || line.contains(" server=\"a\" "))
                 #expect(line.contains("ending="))
             }

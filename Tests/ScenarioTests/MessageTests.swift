@@ -232,7 +232,9 @@ extension Scenarios {
                 client.closeWrite()
                 #expect(try client.readToEnd() == "heard 1000000")
                 try belay.wait(for: ["belay_tunnels_open": 0, "belay_tunnels_opened_total": 1])
-                #expect(try belay.log(1)[0]["ending"] == .text("tunnel-closed"))
+                let lines = try belay.log(2)
+                #expect(lines[0]["event"] == .text("opened"))
+                #expect(lines[1]["ending"] == .text("tunnel-closed"))
             }
         }
 

@@ -14,6 +14,15 @@ struct Belay {
     let kept: KeptWires
 
     var url: String { "http://127.0.0.1:\(self.port)" }
+    var secureURL: String { "https://127.0.0.1:\(self.port)" }
+
+    /// The ports of all listeners, in the order of the settings.
+    var ports: [UInt16] {
+        let mark = "listening on 127.0.0.1:"
+        return self.program.errors.now.compactMap { line in
+            line.range(of: mark).flatMap { UInt16(line[$0.upperBound...].prefix { $0.isNumber }) }
+        }
+    }
 
     /// A connection that stays open until the test ends or closes it.
     func connect(from source: UInt32 = 0x7F00_0001) throws -> Wire {
@@ -221,8 +230,8 @@ extension Scenario {
 
     func belay(starting arguments: [String]) throws -> Belay {
         let program = try self.start(arguments)
-        let found = try program.errors.wait(for: "Belay to be ready") { lines -> Bool? in
-            if lines.contains(where: { $0.contains("ready after") }) { return true }
+        let found: Bool = try look(for: "Belay to be ready") {
+            if program.errors.now.contains(where: { $0.contains("ready after") }) { return true }
             return program.isRunning ? nil : false
         }
         guard found else { throw Watched<Int>.TimedOut(description: "Belay ended at its start") }

@@ -1,52 +1,42 @@
 import Foundation
-import Synchronization
+import TestPrograms
 
 /// A program that runs, and what it has printed so far.
 final class Program: Sendable {
     let output = Watched<[String]>([])
     let errors = Watched<[String]>([])
-    private let process: Process
+    private let arguments: [String]
+    private let process: RunningProgram
     private let outputEnded = Watched(0)
     private let status = Watched<Int32?>(nil)
 
-    var identifier: Int32 { self.process.processIdentifier }
+    var identifier: Int32 { self.process.identifier }
     var isRunning: Bool { self.status.now == nil }
 
-    /// Starts `arguments[0]`, looked up in the path.
+    /// Starts `arguments[0]`, looked up in the path. What it reads is what `type` says, or nothing.
     init(
         _ arguments: [String],
         environment: [String: String] = [:],
-        directory: String
+        directory: String,
+        reads: Bool = false
     ) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        self.process = process
-        let errorPipe = Pipe()
-        process.standardError = errorPipe
-        let outputPipe = Pipe()
-        process.standardOutput = outputPipe
-        process.terminationHandler = { [status] process in
-            let signal = process.terminationReason == .uncaughtSignal
-            let code = process.terminationStatus
-            status.change { $0 = signal ? -code : code }
-        }
-        try process.run()
-        self.collect(outputPipe.fileHandleForReading, self.output)
-        self.collect(errorPipe.fileHandleForReading, self.errors)
+        self.arguments = arguments
+        self.process = try RunningProgram(
+            arguments,
+            environment: environment,
+            directory: directory,
+            reads: reads
+        ) { [status] code in status.change { $0 = code } }
+        self.collect(self.process.output, self.output)
+        self.collect(self.process.errors, self.errors)
     }
 
-    private func collect(_ handle: FileHandle, _ lines: Watched<[String]>) {
+    private func collect(_ output: ProgramOutput, _ lines: Watched<[String]>) {
         let ended = self.outputEnded
         onThread {
             var rest: [UInt8] = []
-            while true {
-                let data = handle.availableData
-                if data.isEmpty { break }
-                rest += data
+            while let bytes = try? output.next(), !bytes.isEmpty {
+                rest += bytes
                 var found: [String] = []
                 while let end = rest.firstIndex(of: 10) {
                     found.append(String(decoding: rest[..<end], as: UTF8.self))
@@ -62,14 +52,22 @@ final class Program: Sendable {
         }
     }
 
-    func signal(_ signal: Int32) {
-        if self.isRunning { kill(self.identifier, signal) }
+    /// Writes a line that the program reads.
+    func type(_ line: String) throws {
+        guard self.isRunning else { throw Watched<Int>.TimedOut(description: "it has ended") }
+        try self.process.input?.write(Array((line + "\n").utf8))
     }
+
+    /// Ends what the program reads.
+    func endInput() throws { self.process.input?.close() }
+
+    func signal(_ signal: Int32) { self.process.signal(signal) }
 
     /// Waits for the end and for all output. A negative status is the signal that ended it.
     @discardableResult
-    func waitForEnd() throws -> Int32 {
-        let status = try self.status.wait(for: "the end of \(self.process.arguments ?? [])") { $0 }
+    func waitForEnd(patience: Int = patienceSeconds) throws -> Int32 {
+        let what = "the end of \(self.arguments)"
+        let status = try self.status.wait(for: what, patience: patience) { $0 }
         try self.outputEnded.wait(for: "the end of the output", atLeast: 2)
         return status
     }
@@ -88,6 +86,15 @@ final class Program: Sendable {
                 if let range = line.range(of: text) { return String(line[range.upperBound...]) }
             }
             return nil
+        }
+    }
+
+    /// Waits until so many lines of its output begin with `text`; what follows the text in each.
+    @discardableResult
+    func lines(_ count: Int = 1, beginning text: String) throws -> [String] {
+        try self.output.wait(for: "\(count) lines that begin with “\(text)”") { lines in
+            let found = lines.filter { $0.hasPrefix(text) }.map { String($0.dropFirst(text.count)) }
+            return found.count >= count ? found : nil
         }
     }
 

@@ -60,11 +60,16 @@ final class Scenario {
 
     // MARK: Programs
 
-    func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Program {
+    func start(
+        _ arguments: [String],
+        environment: [String: String] = [:],
+        reads: Bool = false
+    ) throws -> Program {
         let program = try Program(
             arguments,
             environment: environment,
-            directory: self.directory
+            directory: self.directory,
+            reads: reads
         )
         self.programs.append(program)
         return program

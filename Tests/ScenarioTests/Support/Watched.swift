@@ -27,15 +27,19 @@ final class Watched<Value: Sendable>: Sendable {
 
     /// Waits until `found` finds something in the value.
     @discardableResult
-    func wait<Found>(for what: String, _ found: (Value) -> Found?) throws -> Found {
-        let deadline = Date(timeIntervalSinceNow: TimeInterval(patienceSeconds))
+    func wait<Found>(
+        for what: String,
+        patience: Int = patienceSeconds,
+        _ found: (Value) -> Found?
+    ) throws -> Found {
+        let deadline = Date(timeIntervalSinceNow: TimeInterval(patience))
         self.condition.lock()
         defer { self.condition.unlock() }
         while true {
             let now = self.now
             if let found = found(now) { return found }
             guard self.condition.wait(until: deadline) else {
-                throw TimedOut(description: "waited \(patienceSeconds) s for \(what); have \(now)")
+                throw TimedOut(description: "waited \(patience) s for \(what); have \(now)")
             }
         }
     }
