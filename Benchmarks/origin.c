@@ -4,15 +4,20 @@
 //   POST /...      reads the body, by length or in chunks, and answers how many bytes it had
 //   GET  /head     the request's head as it arrived, to see what a proxy adds and removes
 //   GET  /count    {"requests": .., "connections": .., "body_bytes": ..} since the start
-// Each answer carries X-Server, the number of the port that answered.
+//   GET  /echo     with "Upgrade: websocket": every frame comes back, pings as pongs
+//   ~SIZE...       not HTTP: 100 bytes that begin so are answered with SIZE bytes ("x")
+// Each HTTP answer carries X-Server, the number of the port that answered.
 // Usage: origin FIRST_PORT PORTS        It prints "ready" once every port listens.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +35,9 @@ enum {
     SCRATCH = 256 << 10,
     EVENTS = 512,
     PORTS_MAX = 4096,
+    RAW_COUNT = 100,             // bytes of a request that is not HTTP
+    FRAMES_MAX = (64 << 10) + 14,
+    MASK = 4,
 };
 
 enum body { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
@@ -52,6 +60,8 @@ struct connection {
     long out_head_count, out_head_sent;
     long out_body_count, out_body_sent;
     const char *out_body;
+    unsigned char *frames;           // of a WebSocket: what arrived and is not echoed yet
+    long frames_count, frames_used;  // used: the first of them, being sent back
     char head[HEAD_MAX];
     char out_head[ANSWER_MAX];
 };
@@ -79,6 +89,7 @@ static struct connection *add(int fd, int server, int is_listener) {
 
 static void drop(struct connection *c) {
     close(c->fd);
+    free(c->frames);
     free(c);
 }
 
@@ -125,8 +136,26 @@ static void answer_text(struct connection *c, const char *text, long count) {
     c->out_head_count += count;
 }
 
+/// Answers 101 and makes the connection a WebSocket's.
+static void upgrade(struct connection *c, const char *key) {
+    char text[128];
+    unsigned char digest[SHA_DIGEST_LENGTH], accept[64];
+    int count = snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
+                         (int)strcspn(key, "\r\n"), key);
+    if (count >= (int)sizeof text) count = 0;
+    SHA1((unsigned char *)text, (size_t)count, digest);
+    EVP_EncodeBlock(accept, digest, sizeof digest);
+    c->frames = malloc(FRAMES_MAX);
+    if (!c->frames) die("malloc");
+    c->out_head_count = snprintf(
+        c->out_head, ANSWER_MAX,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "X-Server: %d\r\nSec-WebSocket-Accept: %s\r\n\r\n", c->server, accept);
+}
+
 static void answer(struct connection *c) {
     char text[128];
+    const char *key;
     requests++;
     body_bytes += (unsigned long)c->received;
     if (c->answers_count) {
@@ -137,6 +166,9 @@ static void answer(struct connection *c) {
             requests, connections, body_bytes));
     } else if (strncmp(c->head, "GET /head ", 10) == 0) {
         answer_text(c, c->head, (long)strlen(c->head));
+    } else if (strncmp(c->head, "GET /echo ", 10) == 0
+               && (key = header(c->head, "sec-websocket-key"))) {
+        upgrade(c, key);
     } else {
         answer_head(c, c->answer_size);
         c->out_body = filler;
@@ -241,13 +273,86 @@ static void begin(struct connection *c, char *end) {
     *end = kept;
 }
 
+/// Makes the first whole frame its own echo. Returns 0 if there is none yet, -1 if it is none.
+static int turn_frame(struct connection *c) {
+    unsigned char *frame = c->frames;
+    if (c->frames_count < 2 + MASK) return 0;
+    if (!(frame[1] & 0x80)) return -1;   // a client must mask
+    long size = frame[1] & 0x7f, head = 2;
+    if (size == 127) return -1;
+    if (size == 126) { size = frame[2] << 8 | frame[3]; head = 4; }
+    if (c->frames_count < head + MASK + size) return 0;
+    unsigned char *key = frame + head, *payload = key + MASK;
+    uint64_t eight, keys;
+    long at = 0;
+    memcpy(&keys, key, MASK);
+    keys |= keys << 32;
+    for (; at + 8 <= size; at += 8) {
+        memcpy(&eight, payload + at, 8);
+        eight ^= keys;
+        memcpy(payload + at, &eight, 8);
+    }
+    for (; at < size; at++) payload[at] ^= key[at % MASK];
+    // The echo has no key, so its head moves up to the payload.
+    c->closes = (frame[0] & 0x0f) == 8;
+    if ((frame[0] & 0x0f) == 9) frame[0] ^= 9 ^ 10;
+    frame[1] &= 0x7f;
+    memmove(frame + MASK, frame, (size_t)head);
+    c->out_body = (char *)frame + MASK;
+    c->out_body_count = head + size;
+    c->frames_used = head + MASK + size;
+    return 1;
+}
+
+/// Echoes the frames that are whole. Returns -1 if the connection must be dropped.
+static int serve_frames(struct connection *c) {
+    for (;;) {
+        if (c->frames_used) {
+            int sent = flush(c);
+            if (sent <= 0) return sent;
+            c->frames_count -= c->frames_used;
+            memmove(c->frames, c->frames + c->frames_used, (size_t)c->frames_count);
+            c->frames_used = 0;
+        }
+        int turned = turn_frame(c);
+        if (turned <= 0) return turned;
+        requests++;
+    }
+}
+
+static int frames_readable(struct connection *c) {
+    ssize_t count = read(c->fd, c->frames + c->frames_count,
+                         (size_t)(FRAMES_MAX - c->frames_count));
+    if (count <= 0) return count < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    c->frames_count += count;
+    return serve_frames(c);
+}
+
+/// A request that is not HTTP: says how long it is, 0 if it is not whole.
+static long begin_raw(struct connection *c) {
+    if (c->head_count < RAW_COUNT) return 0;
+    c->head[RAW_COUNT - 1] = 0;
+    c->out_body_count = atol(c->head + 1);
+    if (c->out_body_count < 1 || c->out_body_count > BODY_MAX) c->out_body_count = 1;
+    c->out_body = filler;
+    c->closes = 0;
+    requests++;
+    return RAW_COUNT;
+}
+
 /// Works off what is in `head`. Returns -1 if the connection must be dropped.
 static int serve_buffered(struct connection *c) {
-    while (c->body == BODY_NONE && c->head_count) {
-        char *end = memmem(c->head, (size_t)c->head_count, "\r\n\r\n", 4);
-        if (!end) return c->head_count == HEAD_MAX - 1 ? -1 : 0;
-        end += 4;
-        begin(c, end);
+    while (c->body == BODY_NONE && c->head_count && !c->frames) {
+        char *end;
+        if (c->head[0] == '~') {
+            end = c->head + begin_raw(c);
+            if (end == c->head) return 0;
+        } else {
+            end = memmem(c->head, (size_t)c->head_count, "\r\n\r\n", 4);
+            if (!end) return c->head_count == HEAD_MAX - 1 ? -1 : 0;
+            end += 4;
+            begin(c, end);
+        }
         long rest = c->head_count - (end - c->head);
         memmove(c->head, end, (size_t)rest);
         c->head_count = (int)rest;
@@ -258,7 +363,7 @@ static int serve_buffered(struct connection *c) {
             c->head_count = (int)(rest - used);
             if (done) { c->body = BODY_NONE; answer(c); }
         }
-        if (c->out_head_count) {
+        if (c->out_head_count || c->out_body_count) {
             int sent = flush(c);
             if (sent <= 0) return sent;
         }
@@ -267,6 +372,7 @@ static int serve_buffered(struct connection *c) {
 }
 
 static int readable(struct connection *c) {
+    if (c->frames) return frames_readable(c);
     if (c->body == BODY_NONE) {
         ssize_t count = read(c->fd, c->head + c->head_count,
                              (size_t)(HEAD_MAX - 1 - c->head_count));
@@ -321,8 +427,8 @@ int main(int count, char **arguments) {
             int kept = 0;
             if (c->is_listener) accept_all(c);
             else if (events[i].events & EPOLLOUT) {
-                kept = flush(c);
-                if (kept > 0) kept = serve_buffered(c);
+                kept = c->frames_used ? serve_frames(c) : flush(c);
+                if (kept > 0 && !c->frames) kept = serve_buffered(c);
             } else kept = readable(c);
             if (kept < 0) drop(c);
         }

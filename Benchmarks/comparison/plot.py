@@ -1,4 +1,4 @@
-"""Bars as SVG: CPU per exchange of each proxy, in ratio to HAProxy's."""
+"""Bars as SVG: CPU per exchange (or another unit) of each proxy, in ratio to HAProxy's."""
 
 from html import escape
 
@@ -34,7 +34,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, color: str, width: float =
 
 
 def cpu(summary: Summary, workloads: list, proxies: list[str], limits: dict[str, float],
-        subtitle: str) -> str:
+        subtitle: str, unit: str = "exchange") -> str:
     """The plot. `limits` are Belay's targets by workload, drawn as a mark."""
     width = WIDTH - LEFT - RIGHT
     group = BAR * len(proxies) + GAP
@@ -42,9 +42,9 @@ def cpu(summary: Summary, workloads: list, proxies: list[str], limits: dict[str,
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" font-family="system-ui, sans-serif" role="img" '
-        f'aria-label="CPU per exchange in ratio to HAProxy">',
+        f'aria-label="CPU per {unit} in ratio to HAProxy">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        _text(24, 32, "CPU per exchange, in ratio to HAProxy's in the same round", 18,
+        _text(24, 32, f"CPU per {unit}, in ratio to HAProxy's in the same round", 18,
               weight="600"),
         _text(24, 52, subtitle, 12, color="#52606d"),
         *_legend(proxies, bool(limits)),

@@ -10,6 +10,9 @@ from . import children
 HERE = pathlib.Path(__file__).resolve().parent.parent
 WORK = HERE / "work"  # what was compiled, and what the proxies write; not in the repository
 FLAGS = ["-O2", "-Wall", "-Wextra"]
+# What a program has besides its own file: other files, and libraries.
+MORE = {"load": ["tls.c", "tls.h"]}
+LIBRARIES = {"load": ["-lm", "-lssl", "-lcrypto"], "origin": ["-lcrypto"]}
 
 
 class Missing(Exception):
@@ -23,13 +26,16 @@ def build(*names: str) -> pathlib.Path:
         raise Missing("no C compiler (the Swift toolchain brings clang)")
     WORK.mkdir(exist_ok=True)
     for name in names:
-        source = (HERE / name).with_suffix(".c")
+        sources = [(HERE / name).with_suffix(".c"), *(HERE / more for more in MORE.get(name, ()))]
         program = WORK / pathlib.Path(name).name
-        if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+        newest = max(source.stat().st_mtime for source in sources)
+        if program.exists() and program.stat().st_mtime > newest:
             continue
         shared = ["-fPIC", "-shared"] if name.endswith(".so") else ["-pthread"]
         fresh = program.with_name(program.name + ".new")
-        children.run([compiler, *FLAGS, *shared, "-o", fresh, source, "-lm"])
+        compiled = [source for source in sources if source.suffix == ".c"]
+        libraries = LIBRARIES.get(name, ())
+        children.run([compiler, *FLAGS, *shared, "-o", fresh, *compiled, *libraries])
         fresh.rename(program)  # another run may be using the old one
     return WORK
 

@@ -34,19 +34,22 @@ def _cell(figure: str, spread: Spread | None) -> str:
 class Report:
     """`about` holds the machine, the versions, the options and the notes."""
 
-    def __init__(self, summary: Summary, workloads: list, proxies: list[str], about: dict,
-                 calls: dict[tuple[str, str], float | None], judged: list[dict]):
+    def __init__(self, summary: Summary, part, workloads: list, proxies: list[str],
+                 about: dict, calls: dict[tuple[str, str], float | None], judged: list[dict]):
         self.summary, self.workloads, self.proxies = summary, workloads, proxies
+        self.part = part
         self.about, self.calls, self.judged = about, calls, judged
 
     def markdown(self) -> str:
         parts = [
-            "# Belay beside HAProxy, nginx and Caddy",
+            "# Belay beside HAProxy, nginx and Caddy"
+            + (f": {self.part.title}" if self.part.title else ""),
             self._about(),
-            "![CPU per exchange](cpu.svg)",
+            f"![CPU per {self.part.unit}](cpu.svg)",
             self._targets(),
             self._cpu(),
-            self._comparison("Requests per second", "per_second", 1, "closed",
+            self._comparison(f"{self.part.units.capitalize()} per second", "per_second", 1,
+                             "closed",
                              "Where the load's core is the bottleneck the proxy's is not full: "
                              "the share of its core that it used stands in brackets."),
             self._latency(),
@@ -104,7 +107,7 @@ class Report:
                 row.append(_cell(cell, self._ratio(workload.name, proxy, "cpu_us")))
             rows.append(row)
         return (
-            "## CPU per exchange: all = user + system\n\n"
+            f"## CPU per {self.part.unit}: all = user + system\n\n"
             "In bold the ratio to HAProxy's in the same round: median [least-most].\n\n"
             + _table(self._head(), rows)
         )
@@ -154,9 +157,10 @@ class Report:
         )
 
     def _idle(self) -> str:
-        held = max((workload.held for workload in self.workloads), default=0)
-        if not held:
-            return ""
+        return "\n\n".join(self._held(one) for one in self.workloads if one.held)
+
+    def _held(self, workload) -> str:
+        held, kind = workload.held, " with TLS" if workload.tls else ""
         rows = []
         for title, what, scale, unit in (
             ("for each connection", "idle_memory_each", 1 / 1024, "KiB"),
@@ -164,12 +168,13 @@ class Report:
         ):
             row = [title]
             for proxy in self.proxies:
-                value = self.summary.value("idle", proxy, what)
+                value = self.summary.value(workload.name, proxy, what)
                 figure = f"{_figure(value.median * scale)} {unit}" if value else "not measured"
-                row.append(_cell(figure, self._ratio("idle", proxy, what)))
+                row.append(_cell(figure, self._ratio(workload.name, proxy, what)))
             rows.append(row)
         return (
-            f"## Memory of {held:,} idle connections\n\nEach has made one exchange and stays open. "
+            f"## Memory of {held:,} idle connections{kind}\n\n"
+            "Each has made one exchange and stays open. "
             "Growth of the process's own memory (Pss, without mapped files), and all of it: "
             "the second line shows what a proxy reserved before.\n\n"
             + _table([""] + self._head()[1:], rows)
@@ -185,19 +190,22 @@ class Report:
                 )
         if not rows:
             return ""
-        return "## System calls per exchange\n\n" \
+        return f"## System calls per {self.part.unit}\n\n" \
                f"Counted by {self.about['calls_by']} in a run of its own, epoll_wait " \
                "included.\n\n" + _table(self._head(), rows)
 
     def _server_connections(self) -> str:
         """Says who did not keep its connections to the servers."""
-        found = []
+        found, was_counted = [], False
         for workload in self.workloads:
             for proxy in self.proxies:
                 value = self.summary.value(workload.name, proxy, "server_connections")
+                was_counted = was_counted or value is not None
                 if value and value.median > SERVER_CONNECTIONS_MAX:
                     name = NAMES.get(proxy, proxy)
                     found.append(f"- {workload.title}: {name} {value.median:.2f} an exchange")
+        if not was_counted:
+            return ""
         if not found:
             found = ["All proxies kept their connections to the servers in all workloads."]
         return "## New connections to servers\n\n" + "\n".join(found)

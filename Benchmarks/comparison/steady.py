@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from . import accounting, children, clients, programs
+from . import accounting, checks, children, clients, programs
 from .proxies import Belay, Place
 
 CONNECTIONS = 64
@@ -42,10 +42,11 @@ class Steady:
             )
         cookies = directory / "cookies"
         try:
-            clients.wait_until_answers(port, self.child, 60 if prefix else 15)
-            clients.check(port, "/b/100", 100, 0, proxy.cookie)
-            clients.collect_cookies(port, proxy.cookie, CONNECTIONS, cookies)
-        except clients.WrongAnswer as error:
+            door = checks.Door(port)
+            checks.wait_until_answers(door, self.child, 60 if prefix else 15)
+            checks.check(door, "/b/100", 100, 0, proxy.cookie)
+            checks.collect_cookies(door, proxy.cookie, CONNECTIONS, cookies)
+        except checks.WrongAnswer as error:
             raise Broken(f"{error}\n{output.read_text(errors='replace')[-1000:]}") from None
         self.load = clients.Load(
             programs.WORK / "load", None, port, CONNECTIONS, "/b/100", cookies

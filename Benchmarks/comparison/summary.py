@@ -7,6 +7,8 @@ core are left out, in pairs; where none is left, all are used and the figure is 
 import dataclasses
 import statistics
 
+from .workloads import ALL, PARTS
+
 REFERENCE = "haproxy"
 # Memory is the same however busy the machine is.
 UNDISTURBED = ("peak_memory", "idle_memory", "idle_memory_each")
@@ -101,15 +103,27 @@ class Target:
         }
 
 
+# Of HAProxy's CPU per unit, by workload where one has its own, else by part.
+LIMITS = {
+    "tls": 1.0, "tls-100": 0.75, "tls-64k": 0.75,
+    "http2": 0.80, "websocket": 0.60, "tcp": 0.80,
+}
+
+
 def targets(workloads: list[str], proxies: list[str]) -> list[Target]:
     """The targets that these workloads and proxies can show."""
     limits = {"keep-100": 0.70, "keep-1k": 0.70, "keep-64k": 0.60, "new": 0.80}
+    limits |= {
+        one.name: LIMITS.get(one.name, LIMITS[one.part])
+        for one in ALL.values() if one.part != "plain"
+    }
+    units = {name: PARTS[ALL[name].part].unit for name in workloads}
     found = [
-        Target("CPU per exchange, of HAProxy's", name, "cpu_us", limit, "haproxy")
+        Target(f"CPU per {units[name]}, of HAProxy's", name, "cpu_us", limit, "haproxy")
         for name, limit in limits.items() if name in workloads
     ]
     found += [
-        Target(f"CPU per exchange below {title}'s", name, "cpu_us", 1.0, reference)
+        Target(f"CPU per {units[name]} below {title}'s", name, "cpu_us", 1.0, reference)
         for reference, title in (("nginx", "nginx"), ("caddy", "Caddy"))
         for name in workloads
     ]
@@ -117,9 +131,8 @@ def targets(workloads: list[str], proxies: list[str]) -> list[Target]:
         Target("user time per exchange, µs", name, "user_us", 4.0)
         for name in ("keep-100", "keep-1k") if name in workloads
     ]
-    if "idle" in workloads:
-        found.append(
-            Target("memory per idle connection, of HAProxy's", "idle", "idle_memory_each",
-                   1.0, "haproxy")
-        )
+    found += [
+        Target("memory per idle connection, of HAProxy's", name, "idle_memory_each", 1.0, "haproxy")
+        for name in ("idle", "tls-idle") if name in workloads
+    ]
     return [one for one in found if not one.reference or one.reference in proxies]
