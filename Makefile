@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # The ports of `make run`: make run PORT=8081 ADMIN=9901
 PORT ?= 8080
 ADMIN ?= 9900
-# What `make bench` hands on: make bench ARGS=--quick
+# What `make bench` hands on: make bench ARGS="--only tls --quick"
 ARGS ?=
 
 # One configuration serves `make run` and `make test`, so nothing is compiled twice.

@@ -62,6 +62,11 @@ let package = Package(
     targets: [
         // The system's libraries.
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CNGHTTP2",
+            pkgConfig: "libnghttp2",
+            providers: [.apt(["libnghttp2-dev"])]
+        ),
         .target(name: "CBelay"),
 
         // The rooms, lowest first.
@@ -70,15 +75,19 @@ let package = Package(
         room("BelayCrypto", ["COpenSSL", "BelayBytes"]),
         room("BelaySettings", ["BelayCore", yams]),
         room("BelayHTTP", ["BelayCore", "BelayBytes"]),
-        room("BelayTransport", ["BelayCore", "BelayBytes", "CBelay"]),
+        room("BelayHTTP2", ["BelayCore", "BelayBytes", "BelayHTTP", "CNGHTTP2"]),
+        room(
+            "BelayTransport",
+            ["BelayCore", "BelayBytes", "BelayCrypto", "CBelay", "COpenSSL"]
+        ),
         room("BelayTelemetry", ["BelayCore", "BelayBytes"]),
         room("BelayBalancing", ["BelayCore", "BelayBytes"]),
         room("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
         room(
             "BelayProxy",
             [
-                "BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP", "BelayTransport",
-                "BelayTelemetry", "BelayBalancing", "BelayPersistence",
+                "BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP", "BelayHTTP2",
+                "BelayTransport", "BelayTelemetry", "BelayBalancing", "BelayPersistence",
             ]
         ),
         room(
@@ -107,6 +116,8 @@ let package = Package(
 
         // What stands beside the house.
         room("BelayTestSupport", ["BelayCore", "BelayBytes", "BelayBalancing"]),
+        .target(name: "CTestPrograms", path: "Tests/CTestPrograms"),
+        room("TestPrograms", ["CTestPrograms"], path: "Tests/TestPrograms"),
 
         // The rooms' tests.
         .testTarget(
@@ -115,22 +126,29 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "ShopTests", dependencies: ["belay-shop"], swiftSettings: settings),
-        .testTarget(name: "ScenarioTests", dependencies: ["belay"], swiftSettings: settings),
+        .testTarget(
+            name: "ScenarioTests",
+            dependencies: ["belay", "TestPrograms"],
+            swiftSettings: settings
+        ),
+        tests("TestPrograms"),
         tests("BelayBytes", ["BelayCore"]),
         tests("BelayCore"),
         tests("BelaySettings", ["BelayCore"]),
         tests("BelayHTTP", ["BelayCore", "BelayBytes"]),
+        tests("BelayHTTP2", ["BelayCore", "BelayBytes", "BelayHTTP"]),
         tests("BelayCrypto", ["BelayBytes"]),
         tests("BelayTelemetry", ["BelayCore", "BelayBytes"]),
         tests("BelayAdmin", ["BelayCore", nioCore, nioPosix, logging]),
         tests("BelayBalancing", ["BelayCore", "BelayTestSupport"]),
         tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
-        tests("BelayTransport", ["BelayCore", "BelayBytes"]),
+        tests("BelayTransport", ["BelayCore", "BelayBytes", "BelayCrypto", "TestPrograms"]),
         .testTarget(
             name: "BelayProxyTests",
             dependencies: [
-                "BelayProxy", "BelayCore", "BelayBytes", "BelayHTTP", "BelayTransport",
-                "BelayTelemetry", "BelayBalancing", "BelayPersistence",
+                "BelayProxy", "BelayCore", "BelayBytes", "BelayHTTP", "BelayHTTP2",
+                "BelayTransport", "BelayTelemetry", "BelayBalancing", "BelayPersistence",
+                "TestPrograms",
             ],
             swiftSettings: settings
         ),
@@ -149,16 +167,20 @@ if Context.environment["BELAY_FUZZ"] != nil {
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
         )
     }
-    let rooms = ["BelayCore", "BelayBytes", "BelayHTTP"]
+    let rooms = ["CNGHTTP2", "BelayCore", "BelayBytes", "BelayHTTP", "BelayHTTP2"]
     package.products = []
     package.dependencies = []
     package.targets =
         package.targets.filter { rooms.contains($0.name) } + [
             room("FuzzSupport", ["BelayHTTP"], path: "Fuzz/Support"),
             fuzzer("body", "Body", ["BelayBytes", "BelayHTTP"]),
+            fuzzer("client-hello", "ClientHello", ["BelayHTTP"]),
             fuzzer("cookies", "Cookies", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("forwarded", "Forwarded", ["BelayBytes", "BelayCore", "BelayHTTP"]),
+            fuzzer("http2", "HTTP2", ["BelayBytes", "BelayCore", "BelayHTTP", "BelayHTTP2"]),
+            fuzzer("proxy-header", "ProxyHeader", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("request-head", "RequestHead", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("response-head", "ResponseHead", ["BelayBytes", "BelayHTTP"]),
+            fuzzer("web-socket", "WebSocket", ["BelayBytes", "BelayHTTP"]),
         ]
 }
