@@ -204,6 +204,22 @@ final class Stage {
     /// Returns when the worker has handled what was sent to it before.
     func settle() { _ = self.explain("GET / HTTP/1.1\r\nHost: nobody\r\n\r\n") }
 
+    /// Does something while the worker stands still, so that it sees all of it at once.
+    func whileHeld(_ body: () -> Void) {
+        let (stands, goesOn) = (Semaphore(), Semaphore())
+        let head = Array("GET / HTTP/1.1\r\nHost: nobody\r\n\r\n".utf8)
+        let question = Question(head: head, client: .loopbackV4)
+        self.mailbox.post(
+            .explain(question) { _ in
+                stands.post()
+                goesOn.wait()
+            }
+        )
+        stands.wait()
+        body()
+        goesOn.post()
+    }
+
     // MARK: Connections
 
     /// A client's new connection. `ahead` leaves before all else, also before a TLS handshake.

@@ -306,44 +306,25 @@ private struct Frame: Equatable {
         let ends = try stage.socket(versions.client, versions.server)
         let (from, to) = fromClient ? (ends.client, ends.server) : (ends.server, ends.client)
         let frame = Frame.text("a text of some length", isMasked: fromClient)
+        // Far more than a block holds; the sockets' buffers grow by it.
+        let much = Frame(code: 2, payload: Array(repeating: 5, count: 2_000_000)).bytes
+        let before = much.count
+        stage.say(from, much)
         stage.say(from, Array(frame.bytes.prefix(9)))
-        stage.wait("the half arrives") { stage.heard(to).count == 9 }
+        stage.wait("the half arrives") { stage.heard(to).count == before + 9 }
         stage.post(.stop(within: Self.time))
         stage.wait("the other direction's turn comes") { !stage.heard(from).isEmpty }
         #expect(Frame.all(stage.heard(from)) == [.close(1012, "restart", isMasked: !fromClient)])
-        #expect(stage.heard(to).count == 9)
-        stage.say(from, Array(frame.bytes.dropFirst(9)) + Frame.text("more").bytes)
+        #expect(stage.heard(to).count == before + 9)
+        stage.whileHeld { stage.say(from, Array(frame.bytes.dropFirst(9)) + much) }
+        let close = Frame.close(1012, "restart", isMasked: fromClient)
         stage.wait("the rest arrives, and a close frame") {
-            Frame.all(stage.heard(to)).count >= 2
+            stage.isOver(to)
+                || stage.heard(to).count >= before + frame.bytes.count + close.bytes.count
         }
         stage.settle()
         stage.poll()
-        let close = Frame.close(1012, "restart", isMasked: fromClient)
-        #expect(Frame.all(stage.heard(to)) == [frame, close])
-    }
-
-    @Test(arguments: Version.allCases)
-    func `a server that never stops sending is cut off at a frame's end`(
-        server: Version
-    ) throws {
-        let stage = try Stage(Self.setup(server))
-        let ends = try stage.socket(.http2, server)
-        guard case .frames(let client, let id) = ends.client else { return }
-        client.givesCredit = false
-        let frame = Frame(code: 2, payload: Array(repeating: 5, count: 20_000)).bytes
-        // More than all windows and blocks hold.
-        stage.say(ends.server, Array(repeatElement(frame, count: 50).joined()))
-        stage.wait("the window is full") { client[id].body.count == 65_535 }
-        stage.post(.stop(within: Self.time))
-        stage.wait("the other direction's turn comes") { !stage.heard(ends.server).isEmpty }
-        client.givesCredit = true
-        client.credit(id, 65_535)
-        let close = Frame.close(1012, "restart").bytes
-        stage.wait("a close frame arrives") {
-            stage.isOver(ends.client) || client[id].body.suffix(close.count) == close[...]
-        }
-        #expect(client[id].body.suffix(close.count) == close[...])
-        #expect((client[id].body.count - close.count) % frame.count == 0)
+        #expect(Frame.all(Array(stage.heard(to).dropFirst(before))) == [frame, close])
     }
 
     @Test func `a tunnel of something else ends without a word`() throws {
