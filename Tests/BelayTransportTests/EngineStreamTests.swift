@@ -63,11 +63,14 @@ import Testing
 
     // MARK: What arrives
 
-    @Test(arguments: [
-        [1], [10, 20, 30], [BlockMemory.blockSize], [BlockMemory.blockSize + 1],
-        [BlockMemory.blockSize - 1, 2], [60_000, 60_000], [30_000, 30_000, 30_000, 30_000],
-        [2 * BlockMemory.blockSize],
-    ], [1_000, BlockMemory.blockSize])
+    @Test(
+        arguments: [
+            [1], [10, 20, 30], [BlockMemory.blockSize], [BlockMemory.blockSize + 1],
+            [BlockMemory.blockSize - 1, 2], [60_000, 60_000], [30_000, 30_000, 30_000, 30_000],
+            [2 * BlockMemory.blockSize],
+        ],
+        [1_000, BlockMemory.blockSize]
+    )
     func `what is delivered comes out whole and in order`(pieces: [Int], limit: Int) throws {
         var engine = try Engine.forTest()
         let slot = try self.stream(&engine)
