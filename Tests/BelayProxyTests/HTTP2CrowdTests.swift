@@ -52,12 +52,13 @@ import Testing
         try self.finish(stage, &asked, &open, server)
         for client in clients {
             for (id, stream) in client.streams where stream.reset == nil && stream.isWhole {
-                #expect([200, 502].contains(stream.status), "stream \(id), seed \(seed)")
+                // 503: the engine of the stage has no slot for more.
+                #expect([200, 502, 503].contains(stream.status), "stream \(id), seed \(seed)")
             }
             stage.close(client.slot)
         }
+        stage.watch("all have left") { stage.shared.openConnections == 0 }
         stage.waitUntilFree()
-        #expect(stage.shared.openConnections == 0)
     }
 
     private func ask(
