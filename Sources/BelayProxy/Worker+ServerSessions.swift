@@ -187,6 +187,8 @@ extension Worker {
             case .noExtendedConnect:
                 self.leaveServer(exchange)
                 self.answer(exchange, .noWebSockets)
+            case .full where self.sessions[session].http2.peerStreamsMax > 0:
+                self.moveStream(exchange)
             case .full, .closing:
                 if error == .closing { self.sessions[session].isEnding = true }
                 self.attemptFailed(exchange, .notProcessed, .serverClosedEarly)
@@ -197,6 +199,18 @@ extension Worker {
         self.composed.removeAll()
         self.queueSession(session)
         return true
+    }
+
+    /// More requests waited for the connection than the server takes on one: this one goes to
+    /// another, on which nothing was said of it either.
+    private mutating func moveStream(_ exchange: Int) {
+        guard let pool = self.exchanges[exchange].record.pool,
+            let server = self.exchanges[exchange].record.server
+        else { return }
+        let slot = Int(self.exchanges[exchange].server)
+        self.exchanges[exchange].server = -1
+        self.closeServer(slot, cutting: true)
+        self.attachStream(exchange, pool, server)
     }
 
     /// The head of an answer, or of an interim one.
@@ -279,12 +293,15 @@ extension Worker {
         }
     }
 
-    /// Whether the request may be sent now: one that wants a WebSocket has to know first whether
-    /// the server takes those.
+    /// Whether the request may be sent now. Of those that wait for a new connection the first goes
+    /// at once; the others have to know how many the server takes, and one that wants a WebSocket
+    /// whether it takes those.
     func mayStartStream(_ exchange: Int) -> Bool {
-        guard self.exchanges[exchange].request.wantsUpgrade else { return true }
         let index = Int(self.roles[Int(self.exchanges[exchange].server)].stream)
-        return self.sessions[Int(self.streams[index].session)].http2.hasPeerSettings
+        let session = Int(self.streams[index].session)
+        return self.sessions[session].http2.hasPeerSettings
+            || (self.sessions[session].http2.streamCount == 0
+                && !self.exchanges[exchange].request.wantsUpgrade)
     }
 
     /// Takes a session out of its server's list.

@@ -251,4 +251,20 @@ import Testing
         }
         stage.waitUntilFree()
     }
+
+    @Test func `many requests at once find a server that takes few streams`() throws {
+        let stage = try self.stage()
+        stage.streamsMax = 2
+        let client = try stage.talk()
+        let ids = try (0..<12).map { try client.get("/\($0)") }
+        stage.watch("all are answered") {
+            for talker in stage.talkers.values where talker.server != nil {
+                for id in talker.fresh { talker.ok(id, talker[id].path) }
+                talker.fresh = []
+            }
+            return ids.allSatisfy { client[$0].isOver }
+        }
+        for (number, id) in ids.enumerated() { #expect(client[id].text == "/\(number)") }
+        stage.waitUntilFree()
+    }
 }
