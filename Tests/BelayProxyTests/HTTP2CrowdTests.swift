@@ -4,8 +4,8 @@ import BelayHTTP2
 import BelayProxy
 import Testing
 
-/// Many clients with many streams, who give up, and servers who refuse, reset and leave: in an order
-/// that follows from a seed. What each stream gets is its own, and nothing is left of any.
+/// Many clients with many streams, who give up, and servers who refuse, reset and leave, in an
+/// order that follows from a seed: nothing is left of any.
 @Suite struct HTTP2CrowdTests {
     private struct Asked {
         let client: Talker

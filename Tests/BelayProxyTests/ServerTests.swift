@@ -227,6 +227,7 @@ import Testing
         stage.send(second, self.request("GET"))
         stage.send(try stage.request().slot, Self.ok)
         #expect(try stage.message(second).status == 200)
+        stage.settle()
         #expect(stage.plan.pools[0].table.openRequests(0) == 0)
     }
 
