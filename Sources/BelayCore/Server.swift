@@ -80,6 +80,26 @@ package enum AdminState: UInt8, Sendable, CaseIterable {
     }
 }
 
+/// Whether a server belongs to its pool. Servers are never forgotten while the process lives,
+/// because requests under way, logs and counters name them.
+package enum Membership: UInt8, Sendable, CaseIterable {
+    case present
+    /// Taken out of the settings: keeps its clients until its deadline. May become `present` again,
+    /// or `removed`.
+    case leaving
+    /// Takes nobody. May become `present` again.
+    case removed
+
+    /// The spelling in metrics and logs.
+    package var name: StaticString {
+        switch self {
+        case .present: "present"
+        case .leaving: "leaving"
+        case .removed: "removed"
+        }
+    }
+}
+
 /// What live traffic and active checks found about a server.
 package enum Health: UInt8, Sendable, CaseIterable {
     /// No reason to keep requests away. May become `ejected`.

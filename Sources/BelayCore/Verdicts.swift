@@ -6,10 +6,35 @@
 package enum PersistenceVerdict: UInt8, Sendable, CaseIterable {
     /// The pool keeps no bindings.
     case off
+    /// The request is one that never binds, by the pool's rules.
+    case exempt
     /// The client presented no binding.
     case none
+    /// The client presented none, but another of its first requests was bound a moment ago.
+    case claimed
     /// Bound, and the server takes it.
     case valid
+    /// Bound to a server that has just come back and gets few new clients; kept there.
+    case serverStarting
+    /// Bound to a server of weight 0, and kept there.
+    case serverWeightZero
+    /// Bound to a server that is draining, and kept there.
+    case serverDraining
+    /// Bound to a server that was taken out of the settings, and kept there until its deadline.
+    case serverLeaving
+    /// Bound to a server that has as many requests as it may have.
+    case serverFull
+    /// Bound to a server that gives clients away: this one moved, by a drain at a rate or to
+    /// relieve the server.
+    case moved
+    /// Bound to a server that active checks find down, or that cannot be reached.
+    case serverDown
+    /// Bound to a server that is ejected.
+    case serverEjected
+    /// Bound to a server in maintenance.
+    case serverMaintenance
+    /// Bound to a server that is no longer in the pool, or to an earlier generation of one.
+    case unknownServer
     /// Not renewed within the idle window.
     case expiredIdle
     /// Older than the lifetime.
@@ -18,31 +43,64 @@ package enum PersistenceVerdict: UInt8, Sendable, CaseIterable {
     case tampered
     /// Not ours: another format, an unknown key, or another pool's binding.
     case foreign
-    /// Bound to a server that is no longer in the pool.
-    case unknownServer
-    /// Bound to a server that is ejected or cannot be reached.
-    case serverDown
-    /// Bound to a server in maintenance.
-    case serverMaintenance
-    /// Bound to a server that is draining, and kept there.
-    case serverDraining
-    /// Bound to a server that has as many requests as it may have.
-    case serverFull
 
     package var name: StaticString {
         switch self {
         case .off: "off"
+        case .exempt: "exempt"
         case .none: "none"
+        case .claimed: "claimed"
         case .valid: "valid"
+        case .serverStarting: "server-starting"
+        case .serverWeightZero: "server-weight-zero"
+        case .serverDraining: "server-draining"
+        case .serverLeaving: "server-leaving"
+        case .serverFull: "server-full"
+        case .moved: "moved"
+        case .serverDown: "server-down"
+        case .serverEjected: "server-ejected"
+        case .serverMaintenance: "server-maintenance"
+        case .unknownServer: "unknown-server"
         case .expiredIdle: "expired-idle"
         case .expiredLifetime: "expired-lifetime"
         case .tampered: "tampered"
         case .foreign: "foreign"
-        case .unknownServer: "unknown-server"
-        case .serverDown: "server-down"
-        case .serverMaintenance: "server-maintenance"
-        case .serverDraining: "server-draining"
-        case .serverFull: "server-full"
+        }
+    }
+}
+
+/// Why a bound client came to another server than its binding named. The server is told so on the
+/// client's first request there.
+package enum MoveReason: UInt8, Sendable, CaseIterable {
+    /// Its server drains at a rate, or its deadline has come.
+    case drain
+    /// Its server is in maintenance.
+    case maintenance
+    /// Its server is down, or refused the connection for longer than it is waited for.
+    case down
+    case ejected
+    /// Its server had no room in time.
+    case full
+    /// Its server was taken out of the settings.
+    case removed
+    /// Its server has more clients than its share.
+    case rebalance
+    /// Somebody moved this one client.
+    case request
+    /// Its home server is back.
+    case home
+
+    package var name: StaticString {
+        switch self {
+        case .drain: "drain"
+        case .maintenance: "maintenance"
+        case .down: "down"
+        case .ejected: "ejected"
+        case .full: "full"
+        case .removed: "removed"
+        case .rebalance: "rebalance"
+        case .request: "request"
+        case .home: "home"
         }
     }
 }
@@ -55,6 +113,13 @@ package enum PickRule: UInt8, Sendable, CaseIterable {
     case binding
     /// The binding's server is gone; this is the next one by rendezvous hashing.
     case redispatch
+    /// Another of the client's first requests was sent there a moment ago.
+    case claim
+    /// It has the fewest bound clients for its weight, and so far fewer than the others that
+    /// newcomers level it.
+    case level
+    /// A hash of the client's address and ports, as the way to bind says.
+    case affinity
     /// An earlier attempt failed and this server was tried next.
     case retry
     case roundRobin
@@ -69,6 +134,9 @@ package enum PickRule: UInt8, Sendable, CaseIterable {
         case .none: "none"
         case .binding: "binding"
         case .redispatch: "redispatch"
+        case .claim: "claim"
+        case .level: "level"
+        case .affinity: "affinity"
         case .retry: "retry"
         case .roundRobin: "round-robin"
         case .leastConnections: "least-connections"
@@ -115,6 +183,14 @@ package enum PassOver: UInt8, Sendable, CaseIterable {
     /// Active checks find it down.
     case down
     case weightZero
+    /// It came back, or was added, a short while ago, and takes only a part of its share.
+    case starting
+    /// Requests wait there and nothing has been heard of it for too long.
+    case stalled
+    /// It was taken out of the settings and keeps its clients until its deadline.
+    case leaving
+    /// It is no longer in the pool.
+    case removed
     case full
     /// This exchange tried it already and failed.
     case tried
@@ -127,6 +203,10 @@ package enum PassOver: UInt8, Sendable, CaseIterable {
         case .ejected: "ejected"
         case .down: "down"
         case .weightZero: "weight-zero"
+        case .starting: "starting"
+        case .stalled: "stalled"
+        case .leaving: "leaving"
+        case .removed: "removed"
         case .full: "full"
         case .tried: "tried"
         }
