@@ -1,3 +1,4 @@
+private import Glibc
 public import Synchronization
 
 /// A table of counters that threads share: rows of eight or more 64-bit atomics, each row on cache
@@ -5,7 +6,8 @@ public import Synchronization
 ///
 /// A copy is another name for the same table. The memory is never given back: rows are read by
 /// whoever holds a copy, for as long as the process lives, and tables are made at start and at
-/// reloads only.
+/// reloads only. Rows that nobody has touched take no memory of the machine's, so a table may be
+/// made larger than it has to be today.
 @safe
 @usableFromInline
 package struct CounterTable: @unchecked Sendable {
@@ -24,15 +26,34 @@ package struct CounterTable: @unchecked Sendable {
         // pairs.
         self.stride = (columns + 15) / 16 * 16
         let size = Swift.max(rows, 1) * self.stride
-        let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: size * MemoryLayout<Atomic<Int64>>.stride,
-            alignment: 128
-        )
+        let bytes = size * MemoryLayout<Atomic<Int64>>.stride
+        if bytes >= Self.mappedFrom, let memory = unsafe Self.map(bytes) {
+            // Safe: an atomic of 0 is a word of zeros, and the kernel gives zeros.
+            unsafe self.base = memory.bindMemory(to: Atomic<Int64>.self, capacity: size)
+            return
+        }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 128)
         unsafe self.base = memory.bindMemory(to: Atomic<Int64>.self, capacity: size)
         for index in 0..<size {
             // Safe: within the allocation of `size` atomics.
             unsafe (self.base + index).initialize(to: Atomic(0))
         }
+    }
+
+    // Limit: below 64 KiB a table is not worth pages of its own.
+    private static let mappedFrom = 64 * 1024
+
+    /// Zeros that take memory page by page, as they are written; nil if the system gives none.
+    private static func map(_ bytes: Int) -> UnsafeMutableRawPointer? {
+        let memory = unsafe mmap(
+            nil,
+            bytes,
+            PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+            -1,
+            0
+        )
+        return unsafe memory == MAP_FAILED ? nil : memory
     }
 
     @inlinable @inline(__always)

@@ -28,6 +28,9 @@ package struct SystemThread: @unchecked Sendable {
         return SystemThread(id: id)
     }
 
+    /// Lets other threads have the processor, if any are waiting for it.
+    package static func yield() { _ = sched_yield() }
+
     /// Waits until the thread's body has returned. To be called once.
     package func join() {
         _ = pthread_join(self.id, nil)
