@@ -34,6 +34,20 @@ package func findCookie(
     return match
 }
 
+/// The next value of the cookie `name` in one field, from `place` on, which moves behind it.
+func cookieValue(
+    named name: borrowing Span<UInt8>,
+    in text: borrowing Span<UInt8>,
+    from place: inout Int
+) -> Range<Int>? {
+    var pairs = CookiePairs(from: place)
+    while let pair = pairs.next(in: text) {
+        place = pair.range.upperBound &+ 1
+        if let value = pair.value(ifNamed: name, in: text) { return value }
+    }
+    return nil
+}
+
 /// The first place of the cookie `name` in one field: the range of its piece of `text`.
 func firstCookie(
     named name: borrowing Span<UInt8>,

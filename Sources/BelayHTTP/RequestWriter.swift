@@ -11,6 +11,10 @@ package struct ForwardingRules: Sendable {
     package var via: InternedText?
     /// The cookie that is cut out: a server has no use for a binding.
     package var bindingCookie: InternedText?
+    /// The application's cookie in whose values a server's word stands, up to this byte: it is cut
+    /// out.
+    package var prefixedCookie: InternedText?
+    package var prefixSeparator: UInt8 = 0
     /// The Host of requests that name none, which only HTTP/1.0 may do. An empty one is what
     /// RFC 9112 §3.2 wants where the authority is unknown, but some servers refuse it.
     package var defaultHost = InternedText.empty
@@ -25,6 +29,8 @@ package struct ForwardingFacts: Sendable {
     package var isTLS: Bool
     /// `client` is in `trusted-proxies`: what its requests say about who asked is believed.
     package var peerIsTrusted: Bool
+    /// The client was bound to another server: its name, and why it moved; nil: it was not.
+    package var moved: (from: InternedText, reason: StaticString)?
     /// Belay asks the client for its certificate, and says itself what it found.
     package var checksCertificates = false
 
@@ -77,10 +83,29 @@ package func writeRequest(
                 continue
             }
         }
+        if line.id == .cookie, let cookie = rules.prefixedCookie {
+            run.flush(in: bytes, from: start, into: &out)
+            guard
+                !out.append(
+                    cookieLine: line,
+                    named: cookie,
+                    withoutPrefixBefore: rules.prefixSeparator,
+                    in: bytes,
+                    from: start
+                )
+            else { continue }
+        }
         run.add(line, in: bytes, from: start, into: &out)
     }
     run.flush(in: bytes, from: start, into: &out)
 
+    if let moved = facts.moved {
+        out.append("Belay-Session-Moved: from=")
+        out.append(moved.from.bytes)
+        out.append("; reason=")
+        out.append(moved.reason)
+        out.append("\r\n")
+    }
     out.append(whoAsked: head, fields, seen, rules, facts, in: bytes, from: start)
     if let via = rules.via {
         // The version is that of the message as it was received (RFC 9110 §7.6.3).

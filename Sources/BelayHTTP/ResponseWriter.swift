@@ -20,6 +20,11 @@ package struct ResponseOptions: Sendable {
     /// The response came over HTTP/2, which has no reasons; some clients of HTTP/1.1 want one.
     package var fillsReason = false
 
+    /// The application's cookie whose values get a server's word in front, and that word.
+    package var prefixedCookie: (name: InternedText, prefix: InternedText)?
+    /// Belay's own cookie, whose lines of the server's are dropped; nil: they pass.
+    package var ownCookie: InternedText?
+
     package init(framing: BodyFraming) { self.framing = framing }
 }
 
@@ -69,6 +74,7 @@ package func writeResponse(
             .authorization:
             if line.isNominated { continue }
         }
+        if line.id == .setCookie, out.edit(line, options, &run, in: bytes, from: start) { continue }
         run.add(line, in: bytes, from: start, into: &out)
     }
     run.flush(in: bytes, from: start, into: &out)
@@ -139,6 +145,30 @@ package func writeContinue(into out: inout ByteWriter) {
 }
 
 extension ByteWriter {
+    /// Drops a Set-Cookie line, or writes it otherwise than it came, behind what `run` has
+    /// gathered. False, and nothing written of it, where it goes on as it is.
+    fileprivate mutating func edit(
+        _ line: FieldLine,
+        _ options: ResponseOptions,
+        _ run: inout FieldRun,
+        in bytes: borrowing Span<UInt8>,
+        from start: Int
+    ) -> Bool {
+        if let own = options.ownCookie {
+            let text = bytes.extracting(line.value.moved(by: start))
+            if let cookie = SetCookieText(text), cookie.isNamed(own.bytes, in: text) { return true }
+        }
+        guard let cookie = options.prefixedCookie else { return false }
+        run.flush(in: bytes, from: start, into: &self)
+        return self.append(
+            setCookie: line,
+            named: cookie.name,
+            prefix: cookie.prefix,
+            in: bytes,
+            from: start
+        )
+    }
+
     fileprivate mutating func append(name: StaticString, value: borrowing Span<UInt8>) {
         self.append(name)
         self.append(value)

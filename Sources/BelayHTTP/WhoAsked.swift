@@ -30,6 +30,7 @@ func claim(ofName name: Range<Int>, in bytes: borrowing Span<UInt8>) -> Claim {
     case UInt8(ascii: "t") where count == 14: break
     case UInt8(ascii: "f") where count == 16: break
     case UInt8(ascii: "p") where count == 5: break
+    case UInt8(ascii: "b") where count == 19: break
     default: return .none
     }
     // Limit: 20 characters are the longest name below; of longer ones the beginning decides.
@@ -46,6 +47,8 @@ func claim(ofName name: Range<Int>, in bytes: borrowing Span<UInt8>) -> Claim {
     let text = plain.span
     let all = 0..<min(count, 20)
     if count == 5, text.isEqual(all, to: "proxy") { return .never }
+    // Only Belay itself says that a client moved.
+    if count == 19, text.isEqual(all, to: "belay-session-moved") { return .never }
     guard isForgeable(text, count) else { return .none }
     if hasUnderscore { return .never }
     return isOfCertificate(text, count) ? .certificate : .whoAsked
