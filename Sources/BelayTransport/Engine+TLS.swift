@@ -15,12 +15,13 @@ extension Engine {
         return true
     }
 
-    /// Encrypts a connection that is connecting.
+    /// Encrypts a connection that is connecting. `session` is the server's number, by which an
+    /// earlier session is resumed; nil: the handshake is a whole one, and not remembered.
     package mutating func connectTLS(
         _ slot: Int,
         _ context: TLSClientContext,
         serverName: String?,
-        session: UInt32
+        session: UInt32?
     ) -> Bool {
         guard
             let tls = TLSStream.connecting(

@@ -24,7 +24,7 @@ package struct EngineLimits: Sendable {
 /// Drive it so: `wait`, then `nextEvent` until nil, and again. Nothing here allocates after `init`.
 @usableFromInline
 package struct Engine: ~Copyable {
-    private var poller: Poller
+    var poller: Poller
     @usableFromInline var connections: Slab<Connection>
     @usableFromInline var pool: BufferPool
     private var timers: TimerWheel
@@ -34,7 +34,7 @@ package struct Engine: ~Copyable {
     /// A head and the body's beginning, joined for one record.
     var joined = ByteWriter(capacity: 16 * 1024)
     private let wakeup: Wakeup
-    private var listeners: [Descriptor] = []
+    var sockets: [ListeningSocket] = []
     /// Connections to be looked at again though the kernel reports nothing new: a ring.
     private var ready: [Int32]
     private var readyHead = 0
@@ -42,7 +42,7 @@ package struct Engine: ~Copyable {
     /// How many of `ready` were there when the last wait began: those are reported first.
     private var readyNow = 0
     /// Kept open so that it can be closed to refuse a connection when descriptors run out.
-    private var spare: Descriptor
+    var spare: Descriptor
     /// The monotonic clock as it stood after the last wait.
     package private(set) var now: Instant
 
@@ -141,71 +141,9 @@ package struct Engine: ~Copyable {
         self.readyCount &+= 1
     }
 
-    // MARK: Listening and connecting
+    // MARK: Connecting
 
-    /// Adds a listening socket; its index is what `EngineEvent.listener` names.
-    package mutating func addListener(_ socket: Descriptor) throws(SystemError) -> Int {
-        guard self.poller.add(listener: socket, index: self.listeners.count) else { throw .last }
-        self.listeners.append(socket)
-        return self.listeners.count - 1
-    }
-
-    /// Stops reporting a listener; connections wait in the kernel's queue meanwhile.
-    package mutating func pauseListener(_ index: Int) {
-        self.poller.remove(self.listeners[index])
-    }
-
-    package mutating func resumeListener(_ index: Int) {
-        _ = self.poller.add(listener: self.listeners[index], index: index)
-    }
-
-    /// Lets hardly any further connection into a listener's queue, before it is closed.
-    package func narrowListener(_ index: Int) { self.listeners[index].narrowBacklog() }
-
-    /// Closes all listeners: no new connection from here on.
-    package mutating func closeListeners() {
-        for socket in self.listeners where socket != .none {
-            self.poller.remove(socket)
-            socket.close()
-        }
-        self.listeners = self.listeners.map { _ in .none }
-    }
-
-    /// Takes one waiting connection from a listener.
-    package mutating func accept(from listener: Int) -> Accepted {
-        guard self.listeners[listener] != .none else { return .none }
-        switch self.listeners[listener].accept() {
-        case .success((let socket, let address)):
-            let connection = Connection(
-                socket: socket,
-                address: address,
-                // It usually brings its first bytes along: reading at once saves a wait.
-                state: .fresh
-            )
-            guard let slot = self.register(connection) else { return .refused(.memory) }
-            return .connection(slot)
-        case .failure(let error):
-            if error.isOutOfDescriptors {
-                return self.refuseOne(listener) ? .refused(.descriptors) : .none
-            }
-            return error.isOutOfMemory ? .refused(.memory) : .none
-        }
-    }
-
-    /// With no descriptor left a waiting connection can't even be closed: a kept one makes room.
-    private mutating func refuseOne(_ listener: Int) -> Bool {
-        guard self.spare != .none else { return false }
-        self.spare.close()
-        var refused = false
-        if case .success((let socket, _)) = self.listeners[listener].accept() {
-            socket.close()
-            refused = true
-        }
-        self.spare = (try? Wakeup().descriptor) ?? .none
-        return refused
-    }
-
-    private mutating func register(_ connection: Connection) -> Int? {
+    mutating func register(_ connection: Connection) -> Int? {
         let socket = connection.socket
         guard let slot = self.connections.insert(connection) else {
             socket.close()

@@ -51,11 +51,12 @@ struct Poller: ~Copyable {
         return belay_epoll_add(self.descriptor, socket.number, interest, token) == 0
     }
 
-    func add(listener: Descriptor, index: Int) -> Bool {
-        belay_epoll_add(
+    func add(listener: Descriptor, index: Int, isShared: Bool) -> Bool {
+        let exclusive = isShared ? UInt32(BELAY_EXCLUSIVE) : 0
+        return belay_epoll_add(
             self.descriptor,
             listener.number,
-            UInt32(BELAY_READABLE),
+            UInt32(BELAY_READABLE) | exclusive,
             Self.listenerMark | UInt64(index)
         ) == 0
     }

@@ -26,6 +26,20 @@ extension TLSStream {
     /// Whether it goes on with an earlier session.
     package var isResumed: Bool { unsafe SSL_session_reused(self.ssl) == 1 }
 
+    /// What names the client's session, and stays the same when the client resumes it: random
+    /// bytes that travel in its ticket. Nil for a client that got no ticket. Only of a client's
+    /// connection, and only after its handshake.
+    package var sessionName: [16 of UInt8]? {
+        var data: UnsafeMutableRawPointer?
+        var count = 0
+        guard let session = unsafe SSL_get_session(self.ssl),
+            unsafe SSL_SESSION_get0_ticket_appdata(session, &data, &count) == 1,
+            count == sessionNameCount, let data = unsafe data
+        else { return nil }
+        // Safe: the session has `count` bytes there, and lives as long as the stream.
+        return unsafe data.loadUnaligned(as: [16 of UInt8].self)
+    }
+
     /// Writes the cipher's name as OpenSSL writes it.
     package func writeCipher(into writer: inout ByteWriter) {
         unsafe writer.append(cText: SSL_CIPHER_get_name(SSL_get_current_cipher(self.ssl)))

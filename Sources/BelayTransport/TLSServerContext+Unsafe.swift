@@ -112,6 +112,7 @@ private struct TLSServerMaker {
         unsafe SSL_CTX_set_session_id_context(context, group, UInt32(group.count))
         if let tickets = self.core.tickets {
             unsafe SSL_CTX_set_tlsext_ticket_key_evp_cb(context, prepareTicket)
+            unsafe SSL_CTX_set_session_ticket_cb(context, nameSession, nil, nil)
             unsafe SSL_CTX_set_timeout(context, Int(tickets.lifetime))
             // OpenSSL's default of two is for browsers that open connections in parallel; each
             // costs CPU and bytes.

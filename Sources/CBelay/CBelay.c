@@ -1,15 +1,25 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <arpa/inet.h>
+#include <arpa/nameser.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "CBelay.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -18,6 +28,8 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,6 +148,21 @@ int belay_socket_error(int fd) {
     return error;
 }
 
+static int get_option(int fd, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+int belay_is_listening(int fd) {
+    int domain = get_option(fd, SO_DOMAIN);
+    return get_option(fd, SO_ACCEPTCONN) == 1 && (domain == AF_INET || domain == AF_INET6);
+}
+
+int belay_shares_port(int fd) { return get_option(fd, SO_REUSEPORT) == 1; }
+int belay_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+int belay_set_close_on_exec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC); }
+
 int belay_shutdown_write(int fd) { return shutdown(fd, SHUT_WR); }
 
 int belay_set_reset_on_close(int fd) {
@@ -178,6 +205,71 @@ int belay_close(int fd) { return close(fd); }
 int belay_set_non_blocking(int fd) {
     int flags = fcntl(fd, F_GETFL);
     return flags < 0 ? flags : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+int belay_wait_readable(int fd, int timeout_ms) {
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    return poll(&one, 1, timeout_ms);
+}
+
+long belay_read_pipe(int fd, void *bytes, size_t count) { return read(fd, bytes, count); }
+
+int belay_notify(const char *path, const char *text) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof address.sun_path) return -1;
+    memcpy(address.sun_path, path, length);
+    // A name that begins with @ is one of the abstract namespace.
+    if (path[0] == '@') address.sun_path[0] = 0;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    long sent = sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+                       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+    close(fd);
+    return sent < 0 ? -1 : 0;
+}
+
+int belay_spawn(const char *path, char *const arguments[], char *const environment[],
+                const int *fds, int count, int *pid) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    int moved[count];
+    for (int i = 0; i < count; i++) moved[i] = -1;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0) {
+        // They are moved down in the child, and none of them may stand where another one goes.
+        for (int i = 0; i < count && error == 0; i++) {
+            moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3 + count);
+            if (moved[i] < 0) error = errno;
+        }
+        for (int i = 0; i < count && error == 0; i++)
+            error = posix_spawn_file_actions_adddup2(&actions, moved[i], 3 + i);
+        // Libraries open descriptors that would be inherited.
+        if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&actions, 3 + count);
+        if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &all);
+        if (error == 0) error = posix_spawnattr_setsigmask(&attributes, &none);
+        short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+        if (error == 0) error = posix_spawnattr_setflags(&attributes, flags);
+        if (error == 0)
+            error = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    for (int i = 0; i < count; i++)
+        if (moved[i] >= 0) close(moved[i]);
+    return error;
+}
+
+int belay_reap(int pid, int wait) {
+    int status = 0;
+    pid_t found = waitpid(pid, &status, wait ? 0 : WNOHANG);
+    if (found != pid) return -1;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int belay_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
@@ -269,4 +361,58 @@ int64_t belay_raise_descriptor_limit(void) {
         getrlimit(RLIMIT_NOFILE, &limit);
     }
     return (int64_t)limit.rlim_cur;
+}
+
+/* Records of the domain name system, a line of words for each: the time it may be kept, then the
+   address, or priority, weight, port and target. The number of bytes written, or -1. */
+int belay_dns(const char *name, int kind, char *text, size_t size) {
+    struct __res_state state;
+    memset(&state, 0, sizeof state);
+    if (res_ninit(&state) != 0) return -1;
+    /* An answer that does not come in time is asked for again later. */
+    state.retrans = 2;
+    state.retry = 2;
+    int type = kind == BELAY_DNS_SRV ? ns_t_srv : kind == BELAY_DNS_AAAA ? ns_t_aaaa : ns_t_a;
+    static const size_t answer_max = 65536;
+    unsigned char *answer = malloc(answer_max);
+    if (answer == NULL) {
+        res_nclose(&state);
+        return -1;
+    }
+    int length = res_nsearch(&state, name, ns_c_in, type, answer, (int)answer_max);
+    res_nclose(&state);
+    ns_msg message;
+    size_t used = 0;
+    if (length <= 0 || length > (int)answer_max
+        || ns_initparse(answer, length, &message) != 0) {
+        free(answer);
+        return -1;
+    }
+    for (int index = 0; index < ns_msg_count(message, ns_s_an); index++) {
+        ns_rr record;
+        if (ns_parserr(&message, ns_s_an, index, &record) != 0) break;
+        if (ns_rr_type(record) != type) continue;
+        const unsigned char *data = ns_rr_rdata(record);
+        int written = 0;
+        if (type == ns_t_srv) {
+            char target[NS_MAXDNAME];
+            if (ns_rr_rdlen(record) < 7) continue;
+            if (dn_expand(ns_msg_base(message), ns_msg_end(message), data + 6, target,
+                          sizeof target) < 0) continue;
+            written = snprintf(text + used, size - used, "%u %u %u %u %s\n",
+                               (unsigned)ns_rr_ttl(record), (unsigned)ns_get16(data),
+                               (unsigned)ns_get16(data + 2), (unsigned)ns_get16(data + 4), target);
+        } else {
+            char address[INET6_ADDRSTRLEN];
+            int family = type == ns_t_a ? AF_INET : AF_INET6;
+            if (ns_rr_rdlen(record) != (type == ns_t_a ? 4 : 16)) continue;
+            if (inet_ntop(family, data, address, sizeof address) == NULL) continue;
+            written = snprintf(text + used, size - used, "%u %s\n", (unsigned)ns_rr_ttl(record),
+                               address);
+        }
+        if (written < 0 || (size_t)written >= size - used) break;
+        used += (size_t)written;
+    }
+    free(answer);
+    return (int)used;
 }

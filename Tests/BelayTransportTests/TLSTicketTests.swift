@@ -75,6 +75,52 @@ private final class WallClock: Sendable {
         #expect(try !self.visit(stranger, client))
     }
 
+    /// The name that the session of a visit has.
+    private func name(
+        _ server: TLSServerContext,
+        _ client: TLSClientContext,
+        session: UInt32? = 7
+    ) throws -> [UInt8]? {
+        let ends = try TLSEnds(server, client, session: session)
+        ends.handshake()
+        #expect(ends.isDone)
+        #expect(ends.server.write([1]))
+        ends.client.read()
+        return ends.server.stream.sessionName.map { name in name.indices.map { name[$0] } }
+    }
+
+    @Test(arguments: TLSVersion.allCases)
+    func `a session keeps its name as long as it goes on, on each Belay with the secrets`(
+        version: TLSVersion
+    ) throws {
+        let client = try TLSClientContext(.forTest(version: version))
+        let one = try self.context(self.settings([1], rotation: .hours(1)))
+        let two = try self.context(self.settings([1], rotation: .hours(1)))
+        self.clock.align(3_600)
+        let name = try #require(try self.name(one, client))
+        #expect(name.count == 16 && name.contains { $0 != 0 })
+        for server in [one, two, one, two, one, two] {
+            #expect(try self.name(server, client) == name)
+            // Old tickets are replaced by new ones meanwhile.
+            self.clock.advance(3_000)
+        }
+        let stranger = try self.context(self.settings([2]))
+        let other = try #require(try self.name(stranger, client))
+        #expect(other != name)
+    }
+
+    @Test(arguments: TLSVersion.allCases)
+    func `each session has a name of its own, and none without a ticket`(
+        version: TLSVersion
+    ) throws {
+        let client = try TLSClientContext(.forTest(version: version))
+        let server = try self.context(self.settings([1], ["first", "shop"]))
+        let names = try (0..<8).map { try self.name(server, client, session: UInt32($0)) }
+        #expect(Set(names.compactMap { $0 }).count == 8)
+        let plain = try self.context(.forTest("shop"))
+        for _ in 0..<2 { #expect(try self.name(plain, client) == nil) }
+    }
+
     @Test(arguments: TLSVersion.allCases)
     func `a session counts for the server and the client that it is of`(
         version: TLSVersion

@@ -42,6 +42,12 @@ int belay_set_no_delay(int fd);
 int belay_set_v6_only(int fd, int on);
 int belay_set_receive_buffer(int fd, int bytes);
 int belay_socket_error(int fd);
+/// Whether it is a TCP socket that listens.
+int belay_is_listening(int fd);
+int belay_shares_port(int fd);
+/// Another descriptor of the same socket, closed on exec.
+int belay_duplicate(int fd);
+int belay_set_close_on_exec(int fd);
 int belay_shutdown_write(int fd);
 /// Closes with a reset instead of an orderly end.
 int belay_set_reset_on_close(int fd);
@@ -59,6 +65,19 @@ int belay_pipe(int ends[2]);
 int belay_pipe_size(int fd, int bytes);
 int belay_close(int fd);
 int belay_set_non_blocking(int fd);
+
+/// 1: readable, 0: time is up.
+int belay_wait_readable(int fd, int timeout_ms);
+long belay_read_pipe(int fd, void *bytes, size_t count);
+
+/// Sends a datagram to a socket in the file system, or in the abstract namespace (@).
+int belay_notify(const char *path, const char *text);
+/// Starts a program that inherits these descriptors, as 3, 4 and so on, beside 0, 1 and 2, and no
+/// others; with all signals as at first. `count` is at least 1. Returns an error number.
+int belay_spawn(const char *path, char *const arguments[], char *const environment[],
+                const int *fds, int count, int *pid);
+/// The status of a child that has ended, 128 and more for a signal; -1 if it runs.
+int belay_reap(int pid, int wait);
 
 int belay_eventfd(void);
 int belay_eventfd_post(int fd);
@@ -81,5 +100,12 @@ int belay_unmap(void *memory, size_t bytes);
 int belay_release_pages(void *memory, size_t bytes);
 /// The most descriptors this process may have open, after raising the soft limit to the hard one.
 int64_t belay_raise_descriptor_limit(void);
+
+/* What is asked of the domain name system. */
+#define BELAY_DNS_A 1
+#define BELAY_DNS_AAAA 2
+#define BELAY_DNS_SRV 3
+
+int belay_dns(const char *name, int kind, char *text, size_t size);
 
 #endif
