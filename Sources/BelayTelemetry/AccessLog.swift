@@ -1,5 +1,6 @@
 package import BelayBytes
 import BelayCore
+import Synchronization
 
 /// How a line of the access log is written.
 package enum LogFormat: UInt8, Sendable, CaseIterable {
@@ -13,6 +14,25 @@ package enum LogFormat: UInt8, Sendable, CaseIterable {
         switch self {
         case .json: "json"
         case .text: "text"
+        }
+    }
+}
+
+/// Names for the log of one worker, written out by another thread, because that takes its time.
+package final class LogWords: Sendable {
+    private let pieces: Mutex<LinePieces?>
+    let format: LogFormat
+
+    package init(_ format: LogFormat, _ names: TelemetryNames) {
+        self.format = format
+        self.pieces = Mutex(LinePieces(format, names))
+    }
+
+    /// What was written; nil the second time.
+    func take() -> LinePieces? {
+        self.pieces.withLock { pieces in
+            let taken = pieces.take()
+            return taken
         }
     }
 }
@@ -37,8 +57,8 @@ package struct AccessLog: ~Copyable, Sendable {
         return 6 * fromClient + 2_048
     }
 
-    package let format: LogFormat
-    private let pieces: LinePieces
+    package private(set) var format: LogFormat
+    private var pieces: LinePieces
     private var clock: WallClock
     private var timestamp = TimestampText()
 
@@ -46,6 +66,21 @@ package struct AccessLog: ~Copyable, Sendable {
         self.format = format
         self.pieces = LinePieces(format, names)
         self.clock = clock
+    }
+
+    /// The same with words that were written out before; nil if they are taken.
+    package init?(words: LogWords, clock: WallClock) {
+        guard let pieces = words.take() else { return nil }
+        self.format = words.format
+        self.pieces = pieces
+        self.clock = clock
+    }
+
+    /// More names are known, or lines are written in another format from here on.
+    package mutating func learn(_ words: LogWords) {
+        guard let pieces = words.take() else { return }
+        self.format = words.format
+        self.pieces = pieces
     }
 
     /// To be called about once a second, so that the times follow the system's clock.
@@ -127,6 +162,10 @@ package struct AccessLog: ~Copyable, Sendable {
         self.write(record.connectTime, to: &out)
         out.append(self.pieces.firstByteTime.bytes)
         self.write(record.firstByteTime, to: &out)
+        if let reason = record.moveReason {
+            out.append(self.pieces.moves[Int(reason.rawValue)].bytes)
+            out.append(self.pieces.movedFrom(of: record).bytes)
+        }
     }
 
     private func writeEnding(_ record: borrowing ExchangeRecord, to out: inout ByteWriter) {

@@ -16,6 +16,12 @@ package enum Ending: UInt8, Sendable, CaseIterable {
     case noRoute
     /// No server of the pool may take it.
     case noServer
+    /// It waited for a server with room, and none had any in time.
+    case queueTimedOut
+    /// As many requests wait for the pool's servers as may.
+    case queueFull
+    /// Its client's server can't take it, and the pool moves nobody.
+    case bindingRejected
     /// Every server that was tried refused the connection.
     case connectFailed
     /// Connecting took too long, on the last attempt.
@@ -47,6 +53,9 @@ package enum Ending: UInt8, Sendable, CaseIterable {
         case .originRefused: "origin-refused"
         case .noRoute: "no-route"
         case .noServer: "no-server"
+        case .queueTimedOut: "queue-timed-out"
+        case .queueFull: "queue-full"
+        case .bindingRejected: "binding-rejected"
         case .connectFailed: "connect-failed"
         case .connectTimedOut: "connect-timed-out"
         case .serverClosedEarly: "server-closed-early"
@@ -102,6 +111,8 @@ package enum TimeoutKind: UInt8, Sendable, CaseIterable, LabelValue {
     case server
     /// A server did not accept a connection in time.
     case connect
+    /// A request that waited for a server with room.
+    case queue
     /// A tunnel in which neither side said anything.
     case tunnel
     /// An exchange that was still open at the deadline of a graceful stop.
@@ -115,6 +126,7 @@ package enum TimeoutKind: UInt8, Sendable, CaseIterable, LabelValue {
         case .client: "client"
         case .server: "server"
         case .connect: "connect"
+        case .queue: "queue"
         case .tunnel: "tunnel"
         case .drain: "drain"
         }

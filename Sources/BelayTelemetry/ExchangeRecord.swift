@@ -1,7 +1,7 @@
 public import BelayCore
 
 /// What happened to one exchange, and why: written by the proxy while it happens, read by the
-/// access log and the metrics when it has ended. Numbers only, 168 bytes at most, so it lives in
+/// access log and the metrics when it has ended. Numbers only, 176 bytes at most, so it lives in
 /// the exchange's slot. Method, host and path lie in the request's buffer and are handed to the
 /// log beside it.
 @usableFromInline
@@ -26,12 +26,15 @@ package struct ExchangeRecord: Sendable {
     @usableFromInline var routeIndex: Int32 = -1
     @usableFromInline var poolIndex: Int32 = -1
     @usableFromInline var serverIndex: Int32 = -1
+    @usableFromInline var movedFromIndex: Int32 = -1
     /// What the client got; 0 when it got nothing.
     package var status: UInt16 = 0
     @usableFromInline var refusalIndex: Int16 = -1
     package var rule: PickRule = .none
     package var persistence: PersistenceVerdict = .off
     package var binding: BindingChange = .none
+    /// Why the client came to another server than it was bound to; nil when it did not.
+    package var moveReason: MoveReason?
     package var ending: Ending = .done
     /// How many attempts followed the first: 0 when the first one succeeded, or none was made.
     package var retries: UInt8 = 0
@@ -97,6 +100,13 @@ package struct ExchangeRecord: Sendable {
     @inlinable package var server: Int? {
         get { self.serverIndex < 0 ? nil : Int(self.serverIndex) }
         set { self.serverIndex = newValue.map(Int32.init) ?? -1 }
+    }
+
+    /// Index within the pool of the server that the client was bound to before; nil when it did not
+    /// move, or nobody knows that server any more.
+    @inlinable package var movedFrom: Int? {
+        get { self.movedFromIndex < 0 ? nil : Int(self.movedFromIndex) }
+        set { self.movedFromIndex = newValue.map(Int32.init) ?? -1 }
     }
 
     /// Raw value of the error for which a message was refused: the request when the ending is

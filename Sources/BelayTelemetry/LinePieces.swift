@@ -27,14 +27,18 @@ struct LinePieces: ~Copyable, Sendable {
     private let transports: [InternedText]
     private let routes: [InternedText]
     private let noRoute: InternedText
-    /// The pool and its server, by the server's row.
-    private let servers: [InternedText]
+    /// The pool and its server, by the indices of both.
+    private let servers: [[InternedText]]
     /// The pool without a server, by the pool's index.
     private let pools: [InternedText]
     private let noPool: InternedText
-    private let firstServers: [Int]
     /// Rule, verdict and change of the binding, in all combinations.
     private let decisions: [InternedText]
+    /// Why a client moved, by the reason, up to the name of the server that it came from.
+    let moves: [InternedText]
+    /// That server, by the indices of both, and what stands for one that nobody knows any more.
+    private let movedFrom: [[InternedText]]
+    private let movedFromNobody: InternedText
     private let endings: [InternedText]
     private let refusals: [InternedText]
 
@@ -67,12 +71,11 @@ struct LinePieces: ~Copyable, Sendable {
         self.pools = names.pools.map { pool in
             InternedText(bytes: words.field("pool", pool.name) + words.field("server", nil))
         }
-        self.servers = names.pools.flatMap { pool in
+        self.servers = names.pools.map { pool in
             let name = words.field("pool", pool.name)
             return pool.servers.map { InternedText(bytes: name + words.field("server", $0)) }
         }
         self.noPool = InternedText(bytes: words.field("pool", nil) + words.field("server", nil))
-        self.firstServers = names.firstServers
         self.decisions = PickRule.allCases.flatMap { rule in
             PersistenceVerdict.allCases.flatMap { verdict in
                 BindingChange.allCases.map { change in
@@ -85,6 +88,11 @@ struct LinePieces: ~Copyable, Sendable {
                 }
             }
         }
+        self.moves = MoveReason.allCases.map { InternedText(bytes: words.field("moved", $0.name)) }
+        self.movedFrom = names.pools.map { pool in
+            pool.servers.map { InternedText(bytes: words.field("from", $0)) }
+        }
+        self.movedFromNobody = InternedText(bytes: words.field("from", nil))
         self.endings = Ending.allCases.map { InternedText(bytes: words.field("ending", $0.name)) }
         self.refusals = names.refusals.map { InternedText(bytes: words.field("refusal", $0)) }
     }
@@ -103,13 +111,20 @@ struct LinePieces: ~Copyable, Sendable {
     func server(of record: borrowing ExchangeRecord) -> InternedText {
         guard let pool = record.pool else { return self.noPool }
         guard let server = record.server else { return self.pools[pool] }
-        return self.servers[self.firstServers[pool] + server]
+        return self.servers[pool][server]
+    }
+
+    func movedFrom(of record: borrowing ExchangeRecord) -> InternedText {
+        guard let pool = record.pool, let server = record.movedFrom else {
+            return self.movedFromNobody
+        }
+        return self.movedFrom[pool][server]
     }
 
     func decision(of record: borrowing ExchangeRecord) -> InternedText {
         let rule = Int(record.rule.rawValue)
-        // 12 verdicts, 3 changes, in the order that `init` made them; a test walks them all.
-        let verdict = rule &* 12 &+ Int(record.persistence.rawValue)
+        // 19 verdicts, 3 changes, in the order that `init` made them; a test walks them all.
+        let verdict = rule &* 19 &+ Int(record.persistence.rawValue)
         return self.decisions[verdict &* 3 &+ Int(record.binding.rawValue)]
     }
 

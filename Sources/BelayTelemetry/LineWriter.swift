@@ -3,7 +3,6 @@ import BelayBytes
 /// Writes whole lines to a file that may fail, and recovers when it can.
 struct LineWriter: ~Copyable {
     private var file: OutputFile
-    private let target: LogTarget
     private let tell: @Sendable (String) -> Void
     /// The error that the operator was told and that is not over.
     private var trouble: FileError?
@@ -14,18 +13,16 @@ struct LineWriter: ~Copyable {
 
     init(
         file: consuming OutputFile,
-        target: LogTarget,
         tell: @escaping @Sendable (String) -> Void
     ) {
         self.file = file
-        self.target = target
         self.tell = tell
     }
 
-    /// Opens the target anew; the old file goes on when that fails.
-    mutating func reopen() {
+    /// Opens the target, or the same one anew; the old file goes on when that fails.
+    mutating func reopen(_ target: LogTarget) {
         do {
-            self.file = try self.target.open()
+            self.file = try target.open()
             self.isWithinLine = false
         } catch {
             self.tell("access log: \(error); the old file goes on")

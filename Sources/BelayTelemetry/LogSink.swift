@@ -25,6 +25,8 @@ package final class LogSink: Sendable {
     private let work = Semaphore()
     private let finished = Semaphore()
     private let wantsReopen = Atomic(false)
+    /// Where lines go from the next opening on.
+    private let target: Mutex<LogTarget>
     private let wantsStop = Atomic(false)
     /// Row `worker` for what a worker drops, the last row for the writer's thread.
     private let counters: CounterTable
@@ -37,11 +39,12 @@ package final class LogSink: Sendable {
         tell: @escaping @Sendable (String) -> Void = LogSink.tellStandardError
     ) throws(FileError) {
         self.lanes = (0..<workers).map { _ in LogLane() }
+        self.target = Mutex(target)
         self.counters = CounterTable(rows: workers + 1, columns: LogColumn.count)
         let opened = Handover(try target.open())
         let thread = SystemThread.start { [self] in
             guard let file = opened.take() else { return }
-            self.run(LineWriter(file: file, target: target, tell: tell))
+            self.run(LineWriter(file: file, tell: tell))
         }
         guard let thread else {
             throw FileError(code: 0, action: "start a thread for", path: "the access log")
@@ -59,6 +62,14 @@ package final class LogSink: Sendable {
     package func reopen() {
         self.wantsReopen.store(true, ordering: .releasing)
         self.work.post()
+    }
+
+    /// Sends the next lines elsewhere. Throws, and changes nothing, if that can't be opened.
+    package func retarget(_ target: LogTarget) throws(FileError) {
+        // Opened once to see that it can be; the writer's thread opens it for itself.
+        _ = try target.open()
+        self.target.withLock { $0 = target }
+        self.reopen()
     }
 
     /// Writes everything that workers have handed over, then ends the thread. Waits at most
@@ -121,7 +132,9 @@ package final class LogSink: Sendable {
     }
 
     private func reopenIfWanted(_ writer: inout LineWriter) {
-        if self.wantsReopen.exchange(false, ordering: .acquiring) { writer.reopen() }
+        if self.wantsReopen.exchange(false, ordering: .acquiring) {
+            writer.reopen(self.target.withLock { $0 })
+        }
     }
 
     private func count(written: Int, lost: Int) {

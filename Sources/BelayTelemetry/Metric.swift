@@ -62,6 +62,17 @@ extension Metric {
         "belay_log_lines_dropped_total",
         help: "Lines of the access log that were lost: the target failed or was too slow."
     )
+    static let reloads = Metric(
+        .counter,
+        "belay_reloads_total",
+        ["result"],
+        help: "Reloads of the settings, by whether they were taken."
+    )
+    static let reloadSuccess = Metric(
+        .gauge,
+        "belay_config_last_reload_success_timestamp_seconds",
+        help: "When settings were taken last, at the start or later, in seconds since 1970."
+    )
     static let certificateExpiry = Metric(
         .gauge,
         "belay_tls_certificate_expiry_timestamp_seconds",
@@ -258,6 +269,22 @@ extension Metric {
         ["pool"],
         help: "Answers that renewed their client's binding."
     )
+    static let bindingsMoved = Metric(
+        .counter,
+        "belay_bindings_moved_total",
+        ["pool", "reason"],
+        help: "Clients that came to another server than they were bound to, by the reason."
+    )
+    static let requestsQueued = Metric(
+        .counter,
+        "belay_requests_queued_total",
+        help: "Requests that waited for a server with room."
+    )
+    static let serverStalls = Metric(
+        .counter,
+        "belay_server_stalls_total",
+        help: "How often nothing was heard of a server while requests waited there."
+    )
 
     // MARK: Servers
 
@@ -365,7 +392,8 @@ extension Metric {
     /// Every metric, in the order of the page.
     package static let all: [Metric] = [
         .buildInfo, .processStartTime, .processUptime, .workers, .keyRingKeys, .bufferBlocksInUse,
-        .logLinesWritten, .logLinesDropped, .certificateExpiry, .certificateReloadFailures,
+        .logLinesWritten, .logLinesDropped, .reloads, .reloadSuccess, .certificateExpiry,
+        .certificateReloadFailures,
         .connectionsAccepted, .connectionsClosed, .connectionsOpen, .connectionsRefused,
         .proxyHeaders, .tlsHandshakes, .tlsResumptions, .tlsHandshakeFailures,
         .http2ConnectionsOpened, .http2ConnectionsOpen, .http2Streams, .http2StreamsReset,
@@ -373,7 +401,7 @@ extension Metric {
         .clientReceivedBytes, .clientSentBytes, .splicedBytes, .tunnelsOpened, .tunnelsOpen,
         .tunnelsClosed, .tunnelsRefused, .messagesRefused, .timeouts,
         .exchanges, .ownAnswers, .routeExchanges, .exchangeDuration, .exchangeFirstByte,
-        .exchangeConnect, .persistenceVerdicts, .bindingsCreated, .bindingsRenewed,
+        .exchangeConnect, .persistenceVerdicts, .bindingsCreated, .bindingsRenewed, .bindingsMoved,
         .serverExchanges, .serverReceivedBytes, .serverSentBytes, .serverConnectionsOpened,
         .serverConnectionsReused, .serverConnectionsIdle, .serverHandshakes,
         .serverConnectFailures, .serverEjections, .serverReturns, .serverRetries,

@@ -48,6 +48,10 @@ package struct MetricsPage {
         self.single(.bufferBlocksInUse, self.store.sum(.bufferBlocksInUse))
         self.single(.logLinesWritten, Int64(self.state.logLinesWritten))
         self.single(.logLinesDropped, Int64(self.state.logLinesDropped))
+        self.text.begin(.reloads)
+        self.text.value(.reloads, ["success"], Int64(self.state.reloads.succeeded))
+        self.text.value(.reloads, ["failure"], Int64(self.state.reloads.failed))
+        self.single(.reloadSuccess, self.state.reloads.lastSuccess.seconds)
     }
 
     private mutating func writeCertificates() {
@@ -154,7 +158,7 @@ package struct MetricsPage {
         self.histogram(.exchangeFirstByte, PoolColumn.firstByte)
         self.histogram(.exchangeConnect, PoolColumn.connect)
         self.text.begin(.persistenceVerdicts)
-        for (index, pool) in self.store.names.pools.enumerated() {
+        for (index, pool) in self.store.names.pools.enumerated() where !pool.isGone {
             for verdict in PersistenceVerdict.allCases {
                 let column = PoolColumn.verdicts + Int(verdict.rawValue)
                 let labels = [pool.name.text, "\(verdict.name)"]
@@ -164,11 +168,18 @@ package struct MetricsPage {
         }
         self.bindings(.bindingsCreated, .created)
         self.bindings(.bindingsRenewed, .renewed)
+        self.text.begin(.bindingsMoved)
+        for (index, pool) in self.store.names.pools.enumerated() where !pool.isGone {
+            for reason in MoveReason.allCases {
+                let value = self.store.sum(\.pools, index, PoolColumn.moves + Int(reason.rawValue))
+                self.text.value(.bindingsMoved, [pool.name.text, "\(reason.name)"], value)
+            }
+        }
     }
 
     private mutating func bindings(_ metric: Metric, _ change: BindingChange) {
         self.text.begin(metric)
-        for (index, pool) in self.store.names.pools.enumerated() {
+        for (index, pool) in self.store.names.pools.enumerated() where !pool.isGone {
             let column = PoolColumn.bindings + Int(change.rawValue)
             self.text.value(metric, [pool.name.text], self.store.sum(\.pools, index, column))
         }
@@ -176,7 +187,7 @@ package struct MetricsPage {
 
     private mutating func histogram(_ metric: Metric, _ first: Int) {
         self.text.begin(metric)
-        for (index, pool) in self.store.names.pools.enumerated() {
+        for (index, pool) in self.store.names.pools.enumerated() where !pool.isGone {
             let labels = [pool.name.text]
             // The sum is read first: it may then lack what the buckets have, by little.
             let sum = self.store.sum(\.pools, index, first + LatencyBuckets.count)
@@ -250,10 +261,10 @@ package struct MetricsPage {
     private mutating func forEachServer(
         _ body: (inout MetricsPage, _ labels: [String], _ row: Int, ServerState) -> Void
     ) {
-        for (poolIndex, pool) in self.store.names.pools.enumerated() {
+        for (poolIndex, pool) in self.store.names.pools.enumerated() where !pool.isGone {
             let poolName = pool.name.text
-            for (index, server) in pool.servers.enumerated() {
-                let row = self.store.names.firstServers[poolIndex] + index
+            for (index, server) in pool.servers.enumerated() where !pool.areGone[index] {
+                let row = self.store.names.row(pool: poolIndex, server: index)
                 body(&self, [poolName, server.text], row, self.state.servers[poolIndex][index])
             }
         }

@@ -12,6 +12,24 @@ package struct MetricsStore: Sendable {
         self.workers = (0..<workers).map { _ in WorkerMetrics(names: names) }
     }
 
+    /// The same counters under names of which more are known. Nil when there are more than there
+    /// are rows for.
+    package func with(_ names: TelemetryNames) -> MetricsStore? {
+        guard self.workers.allSatisfy({ $0.learn(names) }) else { return nil }
+        return MetricsStore(names: names, workers: self.workers)
+    }
+
+    /// The server's counters begin anew: it is another one that has its place.
+    package func forget(pool: Int, server: Int) {
+        let row = self.names.row(pool: pool, server: server)
+        for worker in self.workers { worker.forget(row: row) }
+    }
+
+    private init(names: TelemetryNames, workers: [WorkerMetrics]) {
+        self.names = names
+        self.workers = workers
+    }
+
     /// The sum over the workers. Other threads count on meanwhile: two sums that belong together
     /// may differ by what was under way.
     func sum(_ table: KeyPath<WorkerMetrics, CounterTable>, _ row: Int, _ column: Int) -> Int64 {
@@ -27,7 +45,7 @@ package struct MetricsStore: Sendable {
     /// Exchanges at a server that ended so far, and those that the server failed: answers of 5xx
     /// and none at all.
     package func exchanges(pool: Int, server: Int) -> (ended: Int, failed: Int) {
-        let row = self.names.firstServers[pool] + server
+        let row = self.names.row(pool: pool, server: server)
         let counts = (0..<ServerColumn.answerNames.count).map { self.sum(\.servers, row, $0) }
         return (Int(counts.reduce(0, +)), Int(counts[4] + counts[5]))
     }
@@ -46,6 +64,7 @@ package struct ProcessState: Sendable {
     package var servers: [[ServerState]]
     /// The certificates that listeners serve, each once.
     package var certificates: [CertificateState]
+    package var reloads = ReloadCounts()
 
     package init(
         version: String,
@@ -66,6 +85,16 @@ package struct ProcessState: Sendable {
         self.servers = servers
         self.certificates = certificates
     }
+}
+
+/// How reloads went so far.
+package struct ReloadCounts: Sendable {
+    package var succeeded = 0
+    package var failed = 0
+    /// When settings were taken last, at the start or later.
+    package var lastSuccess = UnixTime(seconds: 0)
+
+    package init() {}
 }
 
 /// A certificate that a listener serves.

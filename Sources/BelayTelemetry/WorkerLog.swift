@@ -17,6 +17,9 @@ package struct WorkerLog: ~Copyable {
         self.log = log
     }
 
+    /// More names are known.
+    package mutating func learn(_ words: LogWords) { self.log.learn(words) }
+
     /// Writes the line of an exchange that has ended.
     package mutating func write(
         _ record: borrowing ExchangeRecord,

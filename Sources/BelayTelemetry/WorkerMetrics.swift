@@ -14,6 +14,10 @@ package enum WorkerCounter: Int, Sendable, CaseIterable {
     case http2StreamsReset
     /// TLS handshakes with servers that succeeded.
     case serverHandshakes
+    /// Requests that waited for a server with room.
+    case requestsQueued
+    /// How often a server was found silent while requests waited there.
+    case serverStalls
 }
 
 /// What a worker holds at present.
@@ -42,20 +46,53 @@ package struct WorkerMetrics: Sendable {
     let routes: CounterTable
     let pools: CounterTable
     let servers: CounterTable
-    /// One row: for each pool, the row of its first server in `servers`.
-    let firstServers: CounterTable
+    /// A row for each pool: where the runs of its servers begin in `servers`.
+    let runs: CounterTable
 
     package init(names: TelemetryNames) {
         self.general = CounterTable(rows: 1, columns: GeneralColumn.count)
         self.endings = CounterTable(rows: Ending.allCases.count, columns: EndingColumn.count)
         self.refusals = CounterTable(rows: 2, columns: max(names.refusals.count, 1))
-        self.routes = CounterTable(rows: 1, columns: max(names.routes.count, 1))
-        self.pools = CounterTable(rows: names.pools.count, columns: PoolColumn.count)
-        self.servers = CounterTable(rows: names.serverCount, columns: ServerColumn.count)
-        self.firstServers = CounterTable(rows: 1, columns: max(names.pools.count, 1))
-        for (pool, first) in names.firstServers.enumerated() {
-            self.firstServers.store(Int64(first), 0, pool)
+        self.routes = CounterTable(
+            rows: 1,
+            columns: max(names.routes.count, Self.routesMax)
+        )
+        self.pools = CounterTable(
+            rows: max(names.pools.count, Self.poolsMax),
+            columns: PoolColumn.count
+        )
+        self.servers = CounterTable(
+            rows: max(names.rowCount, Self.serversMax),
+            columns: ServerColumn.count
+        )
+        self.runs = CounterTable(rows: self.pools.rows, columns: Self.runsMax)
+        _ = self.learn(names)
+    }
+
+    // Limit: what may come to be counted while the process lives. What is not used takes no memory.
+    private static let routesMax = 16_384
+    private static let poolsMax = 4_096
+    private static let serversMax = 524_288
+    // Limit: 65,536 servers of a pool.
+    private static let runsMax = 1_024
+
+    /// From here on these names are counted too. False when there are more than there is room for.
+    func learn(_ names: TelemetryNames) -> Bool {
+        guard names.routes.count <= self.routes.columns, names.pools.count <= self.pools.rows,
+            names.rowCount <= self.servers.rows,
+            names.runs.allSatisfy({ $0.count <= Self.runsMax })
+        else { return false }
+        for (pool, runs) in names.runs.enumerated() {
+            for (index, first) in runs.enumerated() {
+                self.runs.store(Int64(first), pool, index)
+            }
         }
+        return true
+    }
+
+    /// The row becomes another server's: nothing is under way at the one that had it.
+    func forget(row: Int) {
+        for column in 0..<ServerColumn.count { self.servers.store(0, row, column) }
     }
 
     package func count(_ counter: WorkerCounter, _ amount: Int = 1) {
@@ -136,6 +173,9 @@ package struct WorkerMetrics: Sendable {
         if record.binding != .none {
             self.pools.addAlone(1, pool, PoolColumn.bindings + Int(record.binding.rawValue))
         }
+        if let reason = record.moveReason {
+            self.pools.addAlone(1, pool, PoolColumn.moves + Int(reason.rawValue))
+        }
     }
 
     private func countServer(_ record: borrowing ExchangeRecord, _ row: Int) {
@@ -164,7 +204,8 @@ package struct WorkerMetrics: Sendable {
     }
 
     private func row(pool: Int, server: Int) -> Int {
-        Int(self.firstServers.load(0, pool)) &+ server
+        // 64 servers a run: the test of the names walks more than one.
+        Int(self.runs.load(pool, server &>> 6)) &+ server & 63
     }
 }
 
@@ -178,15 +219,15 @@ enum MessageSide: UInt8, CaseIterable {
 
 /// Columns of the one row without labels.
 enum GeneralColumn {
-    static var gauges: Int { 14 }
-    static var connectionRefusals: Int { 16 }
-    static var timeouts: Int { 22 }
-    static var handshakeFailures: Int { 30 }
-    static var http2Faults: Int { 42 }
-    static var proxyHeaders: Int { 56 }
-    static var tunnelRefusals: Int { 63 }
-    static var tunnelEnds: Int { 66 }
-    static var count: Int { 71 }
+    static var gauges: Int { 16 }
+    static var connectionRefusals: Int { 18 }
+    static var timeouts: Int { 24 }
+    static var handshakeFailures: Int { 33 }
+    static var http2Faults: Int { 45 }
+    static var proxyHeaders: Int { 59 }
+    static var tunnelRefusals: Int { 66 }
+    static var tunnelEnds: Int { 69 }
+    static var count: Int { 74 }
 }
 
 /// Columns of an ending's row: all exchanges that ended so, and those that Belay answered itself,
@@ -239,8 +280,9 @@ enum PoolColumn {
     static var firstByte: Int { Self.histogramWidth }
     static var connect: Int { 2 * Self.histogramWidth }
     static var verdicts: Int { 3 * Self.histogramWidth }
-    static var bindings: Int { Self.verdicts + 12 }
-    static var count: Int { Self.bindings + 3 }
+    static var bindings: Int { Self.verdicts + 19 }
+    static var moves: Int { Self.bindings + 3 }
+    static var count: Int { Self.moves + 9 }
 }
 
 /// Columns of a server's row: 16, on two cache lines.

@@ -199,9 +199,9 @@ struct MetricsTests {
             let labels = "{pool=\"api\",verdict=\"\(verdict.name)\"}"
             #expect(value("belay_persistence_verdicts_total\(labels)", store) == "\(index + 1)")
         }
-        #expect(value("belay_bindings_created_total{pool=\"api\"}", store) == "36")
+        #expect(value("belay_bindings_created_total{pool=\"api\"}", store) == "100")
         #expect(value("belay_bindings_renewed_total{pool=\"api\"}", store) == "0")
-        #expect(value("belay_bindings_renewed_total{pool=\"shop\"}", store) == "171")
+        #expect(value("belay_bindings_renewed_total{pool=\"shop\"}", store) == "231")
     }
 
     @Test(arguments: [
