@@ -19,6 +19,9 @@ package protocol ServerPoolView {
     /// Why the server may not take a new client, or `.no` if it may. A server of weight 0 may not.
     func passOver(_ index: Int) -> PassOver
 
+    /// The part of its share that a server in slow start takes, in 256ths; 256 otherwise.
+    func startShare(_ index: Int) -> Int
+
     /// The server's requests that have begun and not ended, over all workers.
     func openRequests(_ index: Int) -> Int
 
@@ -113,6 +116,39 @@ package enum Balancer: Sendable {
         case .leastTime(let state): .leastTime(state)
         case .randomOfTwo(let state): .randomOfTwo(state)
         }
+    }
+
+    /// The server for a client that is bound to none, of those that the exchange has not tried;
+    /// nil if nobody can take it. Servers in slow start and silent ones take what is theirs, and
+    /// all where there are no others. Follow it with `requestOpened`, after the request is counted
+    /// in the table.
+    package mutating func pick(
+        from table: ServerPoolTable,
+        key: PickKey,
+        tried: TriedServers,
+        now: Instant,
+        random: inout RandomSource
+    ) -> Int? {
+        let draw = table.isStarting(at: now) ? self.draw(key, &random) : 0
+        let view = table.view(at: now, tried: tried, draw: draw)
+        if let server = self.choose(view, key: key, now: now, random: &random) { return server }
+        let lenient = table.view(at: now, tried: tried, isLenient: true)
+        return self.choose(lenient, key: key, now: now, random: &random)
+    }
+
+    /// The number by which servers in slow start take a newcomer or not (see `SlowStart`).
+    package func draw(_ key: PickKey, _ random: inout RandomSource) -> UInt32 {
+        switch self {
+        case .leastConnections: 0
+        case .sourceHash: Self.draw(key.sourceHash)
+        case .urlHash: Self.draw(key.urlHash)
+        case .roundRobin, .leastTime, .randomOfTwo:
+            UInt32(truncatingIfNeeded: random.next()) | 1
+        }
+    }
+
+    private static func draw(_ hash: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: StableHash.combine(hash, 0x736C_6F77)) | 1
     }
 
     /// The server for a client that is bound to none; nil if every server is passed over. Follow it
@@ -211,9 +247,21 @@ package enum Balancer: Sendable {
         }
     }
 
-    /// A person changed weights. The servers are the same, in the same order. Allocates, and for a
-    /// hash fills its slots anew: not for every request.
+    /// What newcomers are shared by.
+    package var weights: [Weight] {
+        switch self {
+        case .roundRobin(let state): state.weights
+        case .leastConnections(let state): state.weights
+        case .sourceHash(let state), .urlHash(let state): state.weights
+        case .leastTime(let state): state.weights
+        case .randomOfTwo(let state): state.weights
+        }
+    }
+
+    /// Other weights for the same servers, in the same order. Allocates, and for a hash fills its
+    /// slots anew: not for every request. Does nothing if they are the same.
     package mutating func weightsChanged(_ weights: [Weight]) {
+        guard weights != self.weights else { return }
         switch consume self {
         case .roundRobin(var state):
             state.weightsChanged(weights)

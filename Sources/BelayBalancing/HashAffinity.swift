@@ -23,6 +23,7 @@ package struct HashAffinity: Sendable {
     static let triesMax: UInt64 = 32
 
     private let names: [UInt64]
+    private(set) var weights: [Weight]
     private var slots: HashSlots?
     private var estimate: LoadEstimate
     private let loadBound: Double
@@ -30,6 +31,7 @@ package struct HashAffinity: Sendable {
     package init(weights: [Weight], names: [ServerName], loadBound: Double) {
         precondition(loadBound >= 1, "a bound below the servers' shares")
         self.names = names.map(Rendezvous.hash(of:))
+        self.weights = weights
         self.slots = HashSlots(names: self.names, weights: weights)
         self.estimate = LoadEstimate(weights: weights)
         self.loadBound = loadBound
@@ -46,14 +48,15 @@ package struct HashAffinity: Sendable {
     /// it knows of open requests.
     package mutating func weightsChanged(_ weights: [Weight]) {
         precondition(weights.count == self.names.count, "the same servers, in the same order")
+        self.weights = weights
         self.slots = HashSlots(names: self.names, weights: weights)
         for (server, weight) in weights.enumerated() {
             self.estimate.putInPlay(server, weight: weight)
         }
     }
 
-    /// The server of the key; nil if every server is passed over. Asks three questions of each
-    /// server that it tries, mostly one, and three of two others in turn; when all tries
+    /// The server of the key; nil if every server is passed over. Asks four questions of each
+    /// server that it tries, mostly one, and four of two others in turn; when all tries
     /// find servers that are passed over, asks everyone.
     package mutating func pick(_ view: some ServerPoolView, key: UInt64) -> Int? {
         precondition(view.count == self.names.count, "a view of another pool")

@@ -2,7 +2,7 @@ package import BelayCore
 
 /// The server with the fewest open requests for its weight (open / weight). When several are equal,
 /// which is the rule while there is little to do, they take turns by weight, so that idle servers
-/// share as in weighted round robin.
+/// share as in weighted round robin. Slow start leaves a server a part of its weight.
 ///
 /// The servers are the leaves of a tournament: each inner place holds the better of the two below
 /// it, so the best stands at the top and a change costs at most log2(n) comparisons.
@@ -19,7 +19,7 @@ package struct LeastConnections: Sendable {
     /// even.
     private static let turnCost: Int64 = 720_720
 
-    private var weights: [Weight]
+    private(set) var weights: [Weight]
     private var estimate: LoadEstimate
     /// When the server's turn comes among equals: the smallest is next. A turn costs
     /// `turnCost / weight`.
@@ -54,7 +54,7 @@ package struct LeastConnections: Sendable {
         self.plantTree()
     }
 
-    /// The idlest server; nil if every server is passed over. Asks two questions of the winner, of
+    /// The idlest server; nil if every server is passed over. Asks four questions of the winner, of
     /// two others in turn, and of each further winner that turned out busier or passed over. When
     /// all that were believed in play are not, asks everyone.
     package mutating func pick(_ view: some ServerPoolView) -> Int? {
@@ -117,7 +117,8 @@ package struct LeastConnections: Sendable {
         // A server that was out of play does not catch up on the turns that it missed.
         let turn = Swift.max(self.turns[server], self.turnServed)
         self.turnServed = turn
-        self.turns[server] = turn &+ Self.cost(of: self.weights[server])
+        let weight = Int64(Swift.max(self.estimate.servers[server].weightInPlay, 1))
+        self.turns[server] = turn &+ Self.turnCost &* Int64(SlowStart.whole) / weight
         self.replay(server)
     }
 

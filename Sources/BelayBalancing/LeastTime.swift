@@ -20,8 +20,10 @@ package import BelayCore
 package struct LeastTime: Sendable {
     private var table: AliasTable
     private var weightMean: Double
+    let weights: [Weight]
 
     package init(weights: [Weight]) {
+        self.weights = weights
         self.table = AliasTable(weights: weights)
         let counted = weights.filter { $0 > .zero }
         let sum = counted.reduce(0) { $0 + Int($1.rawValue) }
@@ -30,7 +32,7 @@ package struct LeastTime: Sendable {
 
     package mutating func weightsChanged(_ weights: [Weight]) { self = Self(weights: weights) }
 
-    /// The server; nil if every server is passed over. Asks eight questions, and more only of
+    /// The server; nil if every server is passed over. Asks ten questions, and more only of
     /// servers that are passed over.
     package mutating func pick(
         _ view: some ServerPoolView,
@@ -48,7 +50,8 @@ package struct LeastTime: Sendable {
         _ view: some ServerPoolView,
         _ now: Instant
     ) -> Double {
-        let weight = Double(Swift.max(view.weight(server).rawValue, 1))
+        let share = Double(view.startShare(server)) / Double(SlowStart.whole)
+        let weight = Double(Swift.max(view.weight(server).rawValue, 1)) * share
         let waiting = Double(view.openRequests(server)) * self.weightMean / weight
         let latency = Double(view.latency(server, at: now).nanoseconds)
         if latency > 0 { return latency * (1 + waiting) }

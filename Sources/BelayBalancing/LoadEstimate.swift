@@ -12,7 +12,8 @@ struct LoadEstimate: Sendable {
         var open: Int32 = 0
         /// Of this worker.
         var own: Int32 = 0
-        /// 0 while the server is passed over.
+        /// Its weight in 256ths, of which slow start leaves a part; 0 while the server is passed
+        /// over.
         var weightInPlay: Int32
     }
 
@@ -29,8 +30,12 @@ struct LoadEstimate: Sendable {
 
     /// All servers in play and nothing open.
     init(weights: [Weight]) {
-        self.servers = weights.map { Server(weightInPlay: Int32($0.rawValue)) }
-        self.weightTotal = weights.reduce(0) { $0 + Int($1.rawValue) }
+        self.servers = weights.map { Server(weightInPlay: Self.inPlay($0)) }
+        self.weightTotal = weights.reduce(0) { $0 + Int(Self.inPlay($1)) }
+    }
+
+    private static func inPlay(_ weight: Weight, share: Int = SlowStart.whole) -> Int32 {
+        Int32(weight.rawValue) &* Int32(truncatingIfNeeded: share)
     }
 
     /// The server whose turn it is to be re-read.
@@ -46,7 +51,8 @@ struct LoadEstimate: Sendable {
         var server = self.servers[index]
         if view.mayTake(index) {
             // A view that says yes to a server of weight 0 gets it treated as weight 1.
-            server.weightInPlay = Swift.max(Int32(view.weight(index).rawValue), 1)
+            let weight = Swift.max(view.weight(index), .one)
+            server.weightInPlay = Self.inPlay(weight, share: view.startShare(index))
             server.open = Swift.max(Int32(clamping: view.openRequests(index)), server.own)
         } else {
             server.weightInPlay = 0
@@ -74,7 +80,7 @@ struct LoadEstimate: Sendable {
     /// Believes that the server can take clients, until it is re-read.
     mutating func putInPlay(_ index: Int, weight: Weight) {
         var server = self.servers[index]
-        server.weightInPlay = Int32(weight.rawValue)
+        server.weightInPlay = Self.inPlay(weight)
         _ = self.replace(index, with: server)
     }
 

@@ -19,12 +19,16 @@ package struct RandomOfTwo: Sendable {
     static let drawsForSecond = 4
 
     private var table: AliasTable
+    let weights: [Weight]
 
-    package init(weights: [Weight]) { self.table = AliasTable(weights: weights) }
+    package init(weights: [Weight]) {
+        self.table = AliasTable(weights: weights)
+        self.weights = weights
+    }
 
     package mutating func weightsChanged(_ weights: [Weight]) { self = Self(weights: weights) }
 
-    /// The server; nil if every server is passed over. Asks four questions, and more only of
+    /// The server; nil if every server is passed over. Asks eight questions, and more only of
     /// servers that are passed over.
     package mutating func pick(
         _ view: some ServerPoolView,
@@ -32,9 +36,14 @@ package struct RandomOfTwo: Sendable {
     ) -> Int? {
         guard let (first, second) = TwoChoices.draw(self.table, view, &random) else { return nil }
         guard first != second else { return first }
-        let firstLoad = view.openRequests(first) &* Int(view.weight(second).rawValue)
-        let secondLoad = view.openRequests(second) &* Int(view.weight(first).rawValue)
+        let firstLoad = view.openRequests(first) &* self.weight(second, view)
+        let secondLoad = view.openRequests(second) &* self.weight(first, view)
         return secondLoad < firstLoad ? second : first
+    }
+
+    /// In 256ths, of which slow start leaves a part.
+    private func weight(_ server: Int, _ view: some ServerPoolView) -> Int {
+        Int(view.weight(server).rawValue) &* view.startShare(server)
     }
 }
 

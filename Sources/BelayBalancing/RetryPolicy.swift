@@ -10,6 +10,8 @@ package enum AttemptFailure: UInt8, Sendable, CaseIterable {
     case idleConnectionClosed
     /// No byte of an answer in time.
     case timedOut
+    /// Nothing is heard of the server while requests wait there; another one is tried.
+    case stalled
     /// The server said that it has not looked at the request: its connection takes no more
     /// (RFC 9113 §8.7).
     case notProcessed
@@ -18,7 +20,7 @@ package enum AttemptFailure: UInt8, Sendable, CaseIterable {
     package var countsAgainstServer: Bool {
         switch self {
         case .connectFailed, .connectionClosed, .timedOut: true
-        case .idleConnectionClosed, .notProcessed: false
+        case .idleConnectionClosed, .stalled, .notProcessed: false
         }
     }
 
@@ -26,7 +28,7 @@ package enum AttemptFailure: UInt8, Sendable, CaseIterable {
     package var mayHaveActed: Bool {
         switch self {
         case .connectFailed, .notProcessed: false
-        case .connectionClosed, .idleConnectionClosed, .timedOut: true
+        case .connectionClosed, .idleConnectionClosed, .stalled, .timedOut: true
         }
     }
 
@@ -37,6 +39,7 @@ package enum AttemptFailure: UInt8, Sendable, CaseIterable {
         case .connectionClosed: "connection-closed"
         case .idleConnectionClosed: "idle-connection-closed"
         case .timedOut: "timed-out"
+        case .stalled: "stalled"
         case .notProcessed: "not-processed"
         }
     }

@@ -37,6 +37,60 @@ extension ServerPoolTable {
         return self.eject(server, from: Self.onProbation, now)
     }
 
+    /// Live traffic shows the server to be worse than the others: it is ejected as one that failed
+    /// too often, if the policy allows one more.
+    package func ejectOutlier(_ server: Int, at now: Instant) -> HealthChange? {
+        let state = self.load(.ejectedUntil, server)
+        guard state <= now.nanoseconds else { return nil }
+        self.endEjection(server, state)
+        let from = state == Self.up ? Self.up : Self.onProbation
+        return self.eject(server, from: from, now)
+    }
+
+    /// The server is found to accept connections again: an ejection for refused ones ends, and it
+    /// starts slowly. Says if there was one.
+    package func forgive(_ server: Int, at now: Instant) -> HealthChange? {
+        let state = self.load(.ejectedUntil, server)
+        guard state > 0, self.exchange(state, for: Self.up, .ejectedUntil, server) else {
+            return nil
+        }
+        self.givePlaceBack()
+        self.store(now.nanoseconds, .upSince, server)
+        self.store(FailureWindow.empty.bits, .failureWindow, server)
+        self.started(server, at: now)
+        return .returned
+    }
+
+    /// The last failure was a refused connection.
+    package func noteRefused(_ isRefused: Bool, _ server: Int) {
+        self.store(isRefused ? 1 : 0, .refused, server)
+    }
+
+    /// The server is ejected because it refused connections: that it accepts one says all.
+    package func isEjectedForRefusing(_ server: Int, at now: Instant) -> Bool {
+        self.load(.ejectedUntil, server) > now.nanoseconds && self.load(.refused, server) != 0
+    }
+
+    /// An answer came, after this time where that is known, or none will; whether that counts as a
+    /// failure. For pools whose servers are compared.
+    package func noteAnswer(isFailure: Bool, after time: TimeSpan?, _ server: Int) {
+        self.add(1, .answers, server)
+        if isFailure { self.add(1, .failedAnswers, server) }
+        guard let time else { return }
+        self.add(1, .timedAnswers, server)
+        self.add(LatencyScale.logarithm(time), .timeLogarithms, server)
+    }
+
+    /// What was noted of the server's answers so far.
+    package func traffic(_ server: Int) -> TrafficTotals {
+        var totals = TrafficTotals()
+        totals.answers = self.load(.answers, server)
+        totals.failures = self.load(.failedAnswers, server)
+        totals.timed = self.load(.timedAnswers, server)
+        totals.logarithms = self.load(.timeLogarithms, server)
+        return totals
+    }
+
     /// The server answered. Says if that ended its probation. Reads one cell while it is up.
     package func requestSucceeded(_ server: Int, at now: Instant) -> HealthChange? {
         let state = self.load(.ejectedUntil, server)
@@ -107,11 +161,11 @@ extension ServerPoolTable {
     private func takePlace(of placesMax: Int64) -> Bool {
         while true {
             // The pool's own row.
-            let taken = self.load(.ejectedUntil, self.count)
+            let taken = self.loadOfPool(.ejectedPlaces)
             if taken >= placesMax { return false }
-            if self.exchange(taken, for: taken + 1, .ejectedUntil, self.count) { return true }
+            if self.exchangeInPool(taken, for: taken + 1, .ejectedPlaces) { return true }
         }
     }
 
-    private func givePlaceBack() { self.add(-1, .ejectedUntil, self.count) }
+    private func givePlaceBack() { self.addInPool(-1, .ejectedPlaces) }
 }

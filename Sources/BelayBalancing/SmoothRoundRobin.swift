@@ -13,6 +13,9 @@ package import BelayCore
 /// its turns by their weights. Each turn asks two of the parked ones; a server that can take
 /// clients again keeps the credit that it had: it is served soon, and once, so it is neither
 /// starved nor flooded. With p servers parked that takes at most p / 2 turns.
+///
+/// A server in slow start that does not take this client loses its turn instead: parked, it would
+/// be asked with every pick, and get the part of all newcomers that it is to get of its share.
 package struct SmoothRoundRobin: Sendable {
     private struct Place: Sendable {
         /// In line: what the server's turns have cost so far. Parked: its credit.
@@ -31,11 +34,14 @@ package struct SmoothRoundRobin: Sendable {
     // Limit: two questions a turn to parked servers, so that a turn's cost does not depend on how
     // many there are.
     private static let parkedAskedPerTurn = 2
+    // Limit: so many turns are lost in one pick; then servers in slow start are parked as well,
+    // because nearly all there are may be such ones.
+    private static let turnsLostMax = 16
     // Limit: a worker's start is at most so many turns from the beginning: enough to keep workers
     // apart, and done in a few milliseconds.
     private static let startMax = 65_536
 
-    private let weights: [Weight]
+    let weights: [Weight]
     private var places: [Place]
     private var lines: [Line]
     /// The first `parkedCount` are servers that were passed over in their turn.
@@ -85,8 +91,8 @@ package struct SmoothRoundRobin: Sendable {
     }
 
     /// The next server; nil if every server is passed over. Asks one question, up to two more of
-    /// parked servers, and one of each server that is newly found passed over. When nobody in line
-    /// can take the client, asks everyone.
+    /// parked servers, and one of each server that is newly found passed over or loses its turn.
+    /// When nobody in line can take the client, asks everyone.
     package mutating func pick(_ view: some ServerPoolView) -> Int? {
         precondition(view.count == self.weights.count, "a view of another pool")
         if self.parkedCount > 0 { self.askParked(view, Self.parkedAskedPerTurn) }
@@ -99,13 +105,20 @@ package struct SmoothRoundRobin: Sendable {
 
     /// Serves the server whose credit is highest, and parks those before it that are passed over.
     private mutating func takeTurn(_ view: some ServerPoolView) -> Int? {
+        var turnsLost = 0
         while let line = self.lineDue() {
             let server = Int(self.lines[line].first)
-            if view.mayTake(server) {
+            let reason = view.passOver(server)
+            if case .no = reason {
                 self.serveFirst(of: line)
                 return server
             }
-            self.parkFirst(of: line)
+            if case .starting = reason, turnsLost < Self.turnsLostMax {
+                turnsLost &+= 1
+                self.serveFirst(of: line)
+            } else {
+                self.parkFirst(of: line)
+            }
         }
         return nil
     }

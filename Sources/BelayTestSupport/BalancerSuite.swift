@@ -9,6 +9,7 @@ package protocol PickingAlgorithm {
         now: Instant,
         random: inout RandomSource
     ) -> Int?
+    func draw(_ key: PickKey, _ random: inout RandomSource) -> UInt32
     mutating func requestOpened(_ index: Int)
     mutating func requestClosed(_ index: Int)
     mutating func weightsChanged(_ weights: [Weight])
@@ -26,6 +27,8 @@ package struct BalancerSuite<Algorithm: PickingAlgorithm> {
         case followsWeightsWhenBusy
         case followsWeightsThatChanged
         case servesReturnedServersTheirShare
+        case servesStartingServersAPart
+        case countsNoTurnsOfBoundClients
         case costsTheSameForManyServers
         case repeatsItselfForTheSameSeed
     }
@@ -53,6 +56,14 @@ package struct BalancerSuite<Algorithm: PickingAlgorithm> {
             try self.checkSharesAfterChange(weights)
         }
         try self.checkReturn()
+        for weights in [[1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1], [3, 1, 2]] {
+            for share in [0.1, 0.5] {
+                try self.checkSlowStart(weights, share, open: 0)
+                try self.checkSlowStart(weights, share, open: 200)
+            }
+        }
+        try self.checkAllStarting()
+        try self.checkBoundClients()
         try self.checkCost()
         try self.checkRepetition()
     }
@@ -155,6 +166,75 @@ package struct BalancerSuite<Algorithm: PickingAlgorithm> {
         }
     }
 
+    /// A server in slow start, with requests at all times or none, gets its part of its share.
+    private func checkSlowStart(
+        _ weights: [Int],
+        _ share: Double,
+        open: Int
+    ) throws(Broken) {
+        var chance = RandomSource(seed: 9)
+        var run = self.begin(weights, seed: 9)
+        run.pool.startShares[0] = share
+        for _ in 0..<open { try run.pick(with: &chance) }
+        for _ in 0..<200 {
+            run.closeOne(with: &chance)
+            try run.pick(with: &chance)
+        }
+        run.forgetPicks()
+        for _ in 0..<Self.picks / 2 {
+            run.closeOne(with: &chance)
+            try run.pick(with: &chance)
+        }
+        let part = share * Double(weights[0])
+        let all = Double(weights.reduce(0, +))
+        let picks = Double(Self.picks / 2)
+        // Fair is the part of its share, and the share that a part of its weight makes. A factor of
+        // one and a half: algorithms that compare loads round them to whole requests.
+        let least = part / all * picks / 1.5
+        let most = part / (all - Double(weights[0]) + part) * picks * 1.5
+        guard (least...most).contains(Double(run.picks[0])) else {
+            throw Broken(
+                promise: .servesStartingServersAPart,
+                description: "weights \(weights), \(open) open, the first at \(share): "
+                    + "\(run.picks), not within \(Int(least))...\(Int(most))"
+            )
+        }
+    }
+
+    /// Where all servers start, all newcomers find one, and they share.
+    private func checkAllStarting() throws(Broken) {
+        var chance = RandomSource(seed: 10)
+        var run = self.begin([1, 1, 1], seed: 10)
+        run.pool.startShares = [0.1, 0.1, 0.1]
+        for _ in 0..<Self.picks / 10 {
+            try run.pick(with: &chance)
+            run.closeOne(with: &chance)
+        }
+        let fair = Self.picks / 30
+        guard run.picks.allSatisfy({ (fair / 2...fair * 2).contains($0) }) else {
+            throw Broken(
+                promise: .servesStartingServersAPart,
+                description: "all three start: \(run.picks)"
+            )
+        }
+    }
+
+    /// Bound clients ask and ask again at one server, between newcomers, and no request lasts: all
+    /// servers look equally idle, and newcomers are spread evenly.
+    private func checkBoundClients() throws(Broken) {
+        var chance = RandomSource(seed: 12)
+        var run = self.begin([1, 1, 1, 1], seed: 12)
+        for _ in 0..<Self.picks {
+            for _ in 0..<5 {
+                run.open(at: 2)
+                run.closeOne(with: &chance)
+            }
+            try run.pick(with: &chance)
+            run.closeOne(with: &chance)
+        }
+        try run.checkShares([1, 1, 1, 1], slack: 0, .countsNoTurnsOfBoundClients)
+    }
+
     /// Among 10,000 servers about as many questions are asked as among 10.
     private func checkCost() throws(Broken) {
         let few = try self.questionsPerPick(10)
@@ -230,7 +310,14 @@ extension BalancerSuite {
             self.now = self.now + .microseconds(50)
             let hash = chance.next()
             let key = PickKey(sourceHash: hash, urlHash: hash)
-            let picked = self.algorithm.pick(self.pool, key: key, now: self.now, random: &chance)
+            let isSlow = self.pool.startShares.contains { $0 < 1 }
+            self.pool.draw = isSlow ? self.algorithm.draw(key, &chance) : 0
+            var picked = self.algorithm.pick(self.pool, key: key, now: self.now, random: &chance)
+            if picked == nil, isSlow {
+                // Servers in slow start are better than none.
+                self.pool.draw = 0
+                picked = self.algorithm.pick(self.pool, key: key, now: self.now, random: &chance)
+            }
             guard let server = picked else {
                 if !self.pool.isUsable { return nil }
                 throw Broken(
@@ -246,12 +333,17 @@ extension BalancerSuite {
                     description: "picked server \(server) of \(self.pool.count)"
                 )
             }
-            self.pool.open[server] += 1
-            self.algorithm.requestOpened(server)
-            self.openOnes.append(server)
+            self.open(at: server)
             self.picks[server] += 1
             self.trace.append(server)
             return server
+        }
+
+        /// A request goes to the server, picked or bound.
+        mutating func open(at server: Int) {
+            self.pool.open[server] += 1
+            self.algorithm.requestOpened(server)
+            self.openOnes.append(server)
         }
 
         /// One of the open requests ends, if there is one.

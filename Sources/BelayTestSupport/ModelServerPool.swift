@@ -8,6 +8,10 @@ package final class ModelServerPool: ServerPoolView {
     package var passedOver: [PassOver]
     package var open: [Int]
     package var latencies: [TimeSpan]
+    /// The part of its share that each takes: less than 1 in slow start.
+    package var startShares: [Double]
+    /// The number of the newcomer that is asked for, by which servers in slow start take it or not.
+    package var draw: UInt32 = 0
     /// All questions so far.
     package private(set) var questions = 0
 
@@ -17,6 +21,7 @@ package final class ModelServerPool: ServerPoolView {
         self.passedOver = weights.map { $0 == 0 ? .weightZero : .no }
         self.open = weights.map { _ in 0 }
         self.latencies = weights.map { _ in .milliseconds(1) }
+        self.startShares = weights.map { _ in 1 }
     }
 
     package var count: Int { self.weights.count }
@@ -31,7 +36,16 @@ package final class ModelServerPool: ServerPoolView {
 
     package func passOver(_ index: Int) -> PassOver {
         self.questions += 1
-        return self.passedOver[index]
+        guard self.passedOver[index] == .no, self.startShares[index] < 1 else {
+            return self.passedOver[index]
+        }
+        let share = self.startShares[index]
+        return SlowStart.takes(draw: self.draw, server: index, share: share) ? .no : .starting
+    }
+
+    package func startShare(_ index: Int) -> Int {
+        self.questions += 1
+        return Int(self.startShares[index] * Double(SlowStart.whole))
     }
 
     package func openRequests(_ index: Int) -> Int {

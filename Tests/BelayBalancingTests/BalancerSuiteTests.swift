@@ -11,6 +11,8 @@ import Testing
         case ignoresWeights
         case ignoresChangedWeights
         case catchesUp
+        case forgetsSlowStart
+        case countsBoundClients
         case asksEverybody
         case dependsOnTheRun
     }
@@ -24,6 +26,8 @@ import Testing
                 .followsWeightsWhenIdle,
                 .followsWeightsThatChanged,
                 .servesReturnedServersTheirShare,
+                .servesStartingServersAPart,
+                .countsNoTurnsOfBoundClients,
                 .costsTheSameForManyServers,
                 .repeatsItselfForTheSameSeed,
             ] as [BalancerSuite<Broken>.Promise]
@@ -43,12 +47,14 @@ import Testing
             didSet { self.heaviest = Self.heaviest(self.weights) }
         }
         var served: [Int]
+        var opened: [Int]
         private var heaviest: Int
 
         init(_ fault: Fault, _ weights: [Weight]) {
             self.fault = fault
             self.weights = weights
             self.served = weights.map { _ in 0 }
+            self.opened = self.served
             self.heaviest = Self.heaviest(weights)
         }
 
@@ -86,7 +92,14 @@ import Testing
                 return self.draw(view, &random, few: true)
             case .asksEverybody:
                 return self.draw(view, &random, few: false)
-            case .ignoresWeights, .ignoresChangedWeights:
+            case .ignoresWeights, .ignoresChangedWeights, .forgetsSlowStart:
+                return self.draw(view, &random, few: true)
+            case .countsBoundClients:
+                let server = self.draw(view, &random, few: true)
+                // One that had many requests without being picked has to wait.
+                guard let server, self.opened[server] > self.served[server] + 50 else {
+                    return server
+                }
                 return self.draw(view, &random, few: true)
             }
         }
@@ -119,7 +132,11 @@ import Testing
             return chosen
         }
 
-        mutating func requestOpened(_ index: Int) {}
+        func draw(_ key: PickKey, _ random: inout RandomSource) -> UInt32 {
+            self.fault == .forgetsSlowStart ? 0 : UInt32(truncatingIfNeeded: random.next()) | 1
+        }
+
+        mutating func requestOpened(_ index: Int) { self.opened[index] += 1 }
 
         mutating func requestClosed(_ index: Int) {}
 
