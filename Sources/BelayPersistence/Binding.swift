@@ -17,8 +17,13 @@ package struct ServerID: Hashable, Sendable {
 
     /// The id of the server of that name, the same in every Belay, for ever. Two names of a pool
     /// may have one id: `ServerLookup` finds that at load.
-    package init(of name: ServerName) {
-        self.rawValue = StableHash.of(name.rawValue, seed: 0x6265_6C61_795F_7331)
+    /// A later generation of a server is another one to its clients.
+    package init(of name: ServerName, generation: Int = 0) {
+        let seed: UInt64 = 0x6265_6C61_795F_7331
+        self.rawValue = StableHash.of(
+            name.rawValue,
+            seed: generation == 0 ? seed : StableHash.combine(seed, UInt64(generation))
+        )
     }
 }
 
@@ -41,6 +46,12 @@ package struct Binding: Hashable, Sendable {
     /// It was sealed with a key that is not the ring's first: it should be renewed, so that the
     /// old key can be taken from the ring one day.
     package let hasOldKey: Bool
+    /// Somebody has moved this client: `serverID` says where to.
+    package var isToMove = false
+    /// The server that it was bound to before somebody moved it, as far as that is known.
+    package var cameFrom: ServerID?
+    /// When its client was seen last, where that is known better than by `renewed`.
+    package var seen: UnixTime?
 
     package init(
         serverID: ServerID,

@@ -16,7 +16,7 @@ import BelayCrypto
 /// | 16 | tag |
 ///
 /// The first seven bytes are authenticated with the rest. The pool's and the cookie's name are
-/// bound through the key, which is derived from them (`BindingKey`): so a cookie that is carried to
+/// bound through the key, which is derived from them (`SealingKey`): so a cookie that is carried to
 /// another pool names an unknown key and is told from one that was changed.
 enum BindingCookie {
     static let version: UInt8 = 1

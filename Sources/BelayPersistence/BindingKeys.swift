@@ -9,7 +9,7 @@ import BelayCrypto
 /// and the two names, each after its length in one byte, as info: 36 bytes, of which the first four
 /// are the id and the rest the pool's key. From the pool's key, extracted with "day" as salt, and
 /// the day's number as info, two bytes: the sub-key.
-struct BindingKey: ~Copyable {
+struct SealingKey: ~Copyable {
     let id: UInt32
     private var expander: HMACSHA256
 
@@ -54,7 +54,7 @@ struct BindingKeys: ~Copyable {
     private static let placeCount = 16
     private static let empty = UInt32.max
 
-    private var keys = [8 of BindingKey?] { _ in nil }
+    private var keys = [8 of SealingKey?] { _ in nil }
     private var ids = [8 of UInt32](repeating: 0)
     private let keyCount: Int
     private var ciphers = [16 of AESGCM?] { _ in nil }
@@ -69,7 +69,7 @@ struct BindingKeys: ~Copyable {
     init(ring: KeyRing, pool: PoolName, cookie: String) throws(CryptoError) {
         self.keyCount = ring.keys.count
         for index in 0..<ring.keys.count {
-            let key = try BindingKey(ring.keys[index], pool: pool, cookie: cookie)
+            let key = try SealingKey(ring.keys[index], pool: pool, cookie: cookie)
             self.ids[index] = key.id
             self.keys[index] = consume key
         }

@@ -54,7 +54,9 @@ package struct BindingPolicy: ~Copyable {
             self.suffix.append("; Domain=")
             self.suffix.append(text: domain)
         }
-        self.suffix.append("; HttpOnly; SameSite=")
+        if settings.httpOnly { self.suffix.append("; HttpOnly") }
+        if settings.partitioned { self.suffix.append("; Partitioned") }
+        self.suffix.append("; SameSite=")
         switch settings.sameSite {
         case .lax: self.suffix.append("Lax")
         case .strict: self.suffix.append("Strict")

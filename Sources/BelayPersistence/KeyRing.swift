@@ -16,6 +16,16 @@ package struct KeyRing: Sendable {
     // ninth could still be needed.
     package static let keysMax = 8
 
+    /// Whether the other ring has the same keys in the same order.
+    package func isSame(as other: KeyRing) -> Bool {
+        guard self.keys.count == other.keys.count else { return false }
+        for (own, key) in zip(self.keys, other.keys)
+        where !own.bytes.isEqualInConstantTime(to: key.bytes) {
+            return false
+        }
+        return true
+    }
+
     /// Keys of 32 bytes each.
     package init(keys: [SecretBytes]) throws(KeyRingError) {
         guard !keys.isEmpty else { throw .noKeys }

@@ -1,12 +1,21 @@
 package import BelayCore
 
-/// The state of the server that a binding names, as far as a bound client is concerned. Its weight
-/// is not in it: a server of weight 0 keeps those that are bound to it.
+/// The state of the server that a binding names, as far as a bound client is concerned.
 package struct BoundServerState: Hashable, Sendable {
     package var adminState: AdminState
     package var health: Health
     /// It has as many open requests as it may have.
     package var isFull: Bool
+    /// Its weight is 0: it keeps those that are bound to it.
+    package var hasWeightZero = false
+    /// It came back or was added a short while ago.
+    package var isStarting = false
+    /// It was taken out of the settings and keeps its clients until its deadline.
+    package var isLeaving = false
+    /// It is no longer in the pool.
+    package var isRemoved = false
+    /// It gives clients away, and this one's turn has come.
+    package var givesAway = false
 
     package init(adminState: AdminState, health: Health, isFull: Bool) {
         self.adminState = adminState
@@ -37,11 +46,19 @@ package func persistenceVerdict(
     case .expiredLifetime: return .expiredLifetime
     case .binding: break
     }
-    guard let server else { return .unknownServer }
+    guard let server, !server.isRemoved else { return .unknownServer }
     if server.adminState == .maintenance { return .serverMaintenance }
-    if server.health != .up { return .serverDown }
+    switch server.health {
+    case .up: break
+    case .down: return .serverDown
+    case .ejected: return .serverEjected
+    }
+    if server.givesAway { return .moved }
     if server.isFull { return .serverFull }
-    return server.adminState == .draining ? .serverDraining : .valid
+    if server.isLeaving { return .serverLeaving }
+    if server.adminState == .draining { return .serverDraining }
+    if server.hasWeightZero { return .serverWeightZero }
+    return server.isStarting ? .serverStarting : .valid
 }
 
 /// What is to be done for a client with that verdict.
@@ -63,10 +80,10 @@ package enum BindingStep: UInt8, Sendable, CaseIterable {
 extension PersistenceVerdict {
     package var step: BindingStep {
         switch self {
-        case .off: .pickUnbound
-        case .none, .expiredIdle, .expiredLifetime, .tampered, .foreign: .pick
-        case .valid, .serverDraining: .keep
-        case .unknownServer, .serverDown, .serverMaintenance: .redispatch
+        case .off, .exempt: .pickUnbound
+        case .none, .claimed, .expiredIdle, .expiredLifetime, .tampered, .foreign: .pick
+        case .valid, .serverStarting, .serverWeightZero, .serverDraining, .serverLeaving: .keep
+        case .unknownServer, .serverDown, .serverEjected, .serverMaintenance, .moved: .redispatch
         case .serverFull: .overflow
         }
     }

@@ -63,6 +63,10 @@ package struct PersistenceSettings: Hashable, Sendable {
     package let path: String
     package let sameSite: SameSite
     package let secure: Secure
+    /// Browsers keep one for each site that embeds the application (CHIPS).
+    package let partitioned: Bool
+    /// No script of the page can read it.
+    package let httpOnly: Bool
     package let keep: Keep
     /// A client that stays away for longer is bound anew. The window counts from the cookie's last
     /// renewal, and it is renewed after a quarter of the window only: so a binding holds for at
@@ -82,6 +86,8 @@ package struct PersistenceSettings: Hashable, Sendable {
         path: String = "/",
         sameSite: SameSite = .lax,
         secure: Secure = .auto,
+        partitioned: Bool = false,
+        httpOnly: Bool = true,
         keep: Keep = .session,
         idle: TimeSpan? = .minutes(30),
         lifetime: TimeSpan? = .hours(8)
@@ -105,6 +111,8 @@ package struct PersistenceSettings: Hashable, Sendable {
         self.path = path
         self.sameSite = sameSite
         self.secure = secure
+        self.partitioned = partitioned
+        self.httpOnly = httpOnly
         self.keep = keep
         self.idle = idle
         self.lifetime = lifetime

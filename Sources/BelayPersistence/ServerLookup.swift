@@ -21,7 +21,7 @@ package struct ServerLookup: Sendable {
         try self.init(names) { ServerID(of: $0) }
     }
 
-    /// With other ids than the names' own: for the tests of what happens when two are the same.
+    /// With other ids than the names' own: those of later generations, for one.
     package init(
         _ names: [ServerName],
         id: (ServerName) -> ServerID
