@@ -19,6 +19,12 @@ extension Network {
 }
 
 extension Settings.ServerAddress {
+    /// Reads what a settings file may have; nil: it may not.
+    package init?(_ text: String) {
+        guard let address = try? Scalar.serverAddress.parse(text, true) else { return nil }
+        self = address
+    }
+
     /// As in a settings file: `web1:3000`, `[::1]:3000`.
     package var spelled: String {
         self.host.utf8.contains(UInt8(ascii: ":"))

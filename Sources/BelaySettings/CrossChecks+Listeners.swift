@@ -160,9 +160,8 @@ func checkTCP(_ settings: Settings, _ reader: inout Reader) {
     }
     guard reader.isFree("listeners"), reader.isFree("routes") else { return }
     let routed = Set(settings.routes.map(\.pool) + settings.poolsBesideTCP.map(\.name))
-    for pool in settings.pools where pool.persistence != nil && !routed.contains(pool.name) {
-        let text = "only listeners of kind tcp use this pool, and TCP carries no cookies"
-        reader.report(text, at: reader.place("pools/\(pool.name.rawValue)/persistence"))
+    for pool in settings.pools where !routed.contains(pool.name) {
+        checkWaysOfTCP(pool, &reader)
     }
 }
 

@@ -4,25 +4,11 @@ import BelayCore
 
 /// One pool.
 func checkPool(_ pool: inout Settings.ServerPool, _ tree: Tree, _ reader: inout Reader) {
-    checkServerNames(pool, &reader)
+    let places = serverPlaces(in: tree, reader)
+    checkServerNames(pool, places, &reader)
+    checkServerRoutes(pool, places, &reader)
     checkServerProtocol(&pool, &reader)
     checkProxyProtocol(pool, tree, &reader)
-}
-
-/// A pool's servers: no two of one name.
-private func checkServerNames(_ pool: Settings.ServerPool, _ reader: inout Reader) {
-    var lines: [ServerName: Int] = [:]
-    for (index, server) in pool.servers.enumerated() where server.name != .unset {
-        let path = "\(reader.path)/servers/\(index)"
-        guard let place = reader.place(path + "/name", path + "/address", path) else { continue }
-        if let line = lines[server.name] {
-            let name = quoted(server.name.rawValue)
-            let text = "two servers of this pool are named \(name)\(reader.first(on: line))"
-            reader.report(text, at: place)
-        } else {
-            lines[server.name] = place.line
-        }
-    }
 }
 
 /// The version of HTTP goes with TLS or without; `h2` turns it on.

@@ -118,6 +118,15 @@ extension Declaration {
             Scalar.duration(.milliseconds(1) ... .hours(24)).form,
             doc: "How long exchanges may go on after Belay was told to stop."
         ),
+        Field(
+            "upgrade",
+            \.upgrade,
+            Scalar.duration(.milliseconds(1) ... .hours(24 * 7)).form,
+            doc: """
+                How long the old process may finish its exchanges and tunnels after \
+                `belay upgrade`.
+                """
+        ),
     ]
 
     private static let limitsOnHTTP2: [Field<Settings.Limits>] = [

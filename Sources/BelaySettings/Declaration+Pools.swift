@@ -6,7 +6,7 @@ extension Declaration {
     static let pool = Section(
         doc: "Servers that can answer the same requests.",
         defaults: { Settings.ServerPool(name: .unset, servers: []) },
-        fields: poolServers + poolFailing + poolKeeping,
+        fields: poolServers + poolFailing + poolKeeping + poolStates,
         finish: checkPool
     )
 
@@ -23,15 +23,15 @@ extension Declaration {
         ),
         Field(
             "servers",
-            \.servers,
+            \.entries,
             .list(
-                of: .group(server, orJust: \.address, Scalar.serverAddress.form),
-                from: { Settings.Server.blank },
+                of: .group(server, orJust: \.server.address, Scalar.serverAddress.form),
+                from: { ServerEntry() },
                 max: 10_000,
                 isEmptyAllowed: false
             ),
             isRequired: true,
-            doc: "The servers."
+            doc: "The servers, and where more of them come from."
         ),
         Field(
             "load-bound",
@@ -99,8 +99,8 @@ extension Declaration {
             \.health,
             Form.group(health).orOff(from: { Settings.Health() }),
             doc: """
-                Active checks by connecting: a server that accepts no connection is down and gets \
-                no requests.
+                Active checks: a server that fails them is down and gets no requests. `{}` \
+                connects and takes every default.
                 """
         ),
         Field(
@@ -122,7 +122,7 @@ extension Declaration {
         Field(
             "persistence",
             \.persistence,
-            Form.group(persistence).orOff(from: { Settings.Persistence() }),
+            Form.persistence.orOff(from: { Settings.Persistence(ways: []) }),
             doc: "How clients come back to the server that has their session."
         ),
         Field(
@@ -135,142 +135,6 @@ extension Declaration {
                 """
         ),
     ]
-
-    private static let server = Section(
-        doc: "An entry may also be the address alone.",
-        defaults: { Settings.Server.blank },
-        fields: [
-            Field(
-                "name",
-                \.name,
-                Scalar.serverName.form,
-                doc: """
-                    What bindings remember, and logs and metrics say. Keep it when the address \
-                    changes, and the clients stay. Left out: the address.
-                    """
-            ),
-            Field(
-                "address",
-                \.address,
-                Scalar.serverAddress.form,
-                isRequired: true,
-                doc: "Where the server is reached."
-            ),
-            Field(
-                "weight",
-                \.weight,
-                Scalar.weight.form,
-                doc: "Its share of new clients. A server with 0 gets none and keeps its own."
-            ),
-            Field(
-                "state",
-                \.state,
-                Scalar.choice(AdminState.allCases.map { ("\($0.name)", $0) }).form,
-                doc: """
-                    `draining` takes no new clients and keeps those that are bound to it; \
-                    `maintenance` takes nobody.
-                    """
-            ),
-            Field(
-                "max-connections",
-                \.maxConnections,
-                Scalar.integer(1...1_000_000).orNil("off").form,
-                doc: "Requests that it may have at once."
-            ),
-        ],
-        finish: { server, tree, reader in
-            guard server.name == .unset, !server.address.host.isEmpty else { return }
-            guard let name = ServerName(server.address.spelled) else {
-                let text = "\(reader.subject): the address is too long for a name; give it one"
-                return reader.report(text, at: tree.position)
-            }
-            server.name = name
-        }
-    )
-
-    private static let failures = Section(
-        doc: """
-            A failure is a refused or lost connection, or no answer in time. An ejected server \
-            gets no requests until its time is over.
-            """,
-        defaults: { Settings.Failures() },
-        fields: [
-            Field(
-                "count",
-                \.count,
-                Scalar.integer(1...1_000).form,
-                doc: "So many failures within `window` eject."
-            ),
-            Field(
-                "window",
-                \.window,
-                Scalar.duration(.milliseconds(100) ... .hours(1)).form,
-                doc: "The time over which failures are counted."
-            ),
-            Field(
-                "eject",
-                \.eject,
-                Scalar.duration(.milliseconds(100) ... .hours(24)).form,
-                doc: "How long the first ejection lasts. Each further one lasts twice as long."
-            ),
-            Field(
-                "eject-max",
-                \.ejectMax,
-                Scalar.duration(.milliseconds(100) ... .hours(24)).form,
-                doc: "The longest ejection."
-            ),
-            Field(
-                "eject-share",
-                \.ejectShare,
-                Scalar.percentage.form,
-                doc: """
-                    The part of the pool that may be ejected at once. If more fail, the trouble \
-                    is not the servers'. `0%` never ejects.
-                    """
-            ),
-        ],
-        finish: { failures, tree, reader in
-            let (eject, ejectMax) = (reader.path + "/eject", reader.path + "/eject-max")
-            guard failures.eject > failures.ejectMax, reader.isFree(eject),
-                reader.isFree(ejectMax)
-            else { return }
-            let place = reader.place(eject, ejectMax)
-            let times = "(\(failures.eject.spelled)) is longer than eject-max"
-            let text = "\(reader.subject): eject \(times) (\(failures.ejectMax.spelled))"
-            reader.report(text, at: place ?? tree.position)
-        }
-    )
-
-    private static let health = Section(
-        doc: "`{}` takes every default.",
-        defaults: { Settings.Health() },
-        fields: [
-            Field(
-                "interval",
-                \.interval,
-                Scalar.duration(.milliseconds(100) ... .hours(1)).form,
-                doc: "How often a server is checked."
-            ),
-            Field(
-                "timeout",
-                \.timeout,
-                Scalar.duration(.milliseconds(1) ... .minutes(10)).form,
-                doc: "The time it has to accept the connection."
-            ),
-            Field(
-                "fall",
-                \.fall,
-                Scalar.integer(1...100).form,
-                doc: "So many failed checks in a row take it down."
-            ),
-            Field(
-                "rise",
-                \.rise,
-                Scalar.integer(1...100).form,
-                doc: "So many good ones in a row bring it back."
-            ),
-        ]
-    )
 
     private static let keep = Section(
         doc: "Reuse of server connections.",
@@ -290,73 +154,6 @@ extension Declaration {
             ),
         ]
     )
-
-    private static let persistence = Section(
-        doc: "One way to bind.",
-        defaults: { Settings.Persistence() },
-        fields: [
-            Field(
-                "cookie",
-                \.cookie,
-                .group(cookie),
-                isRequired: true,
-                doc: "A sealed cookie of Belay's own. `{}` takes every default."
-            )
-        ]
-    )
-}
-
-extension Declaration {
-    private static let cookie = Section(
-        doc: """
-            The cookie shows no address and cannot be forged. Servers never see it. Pools that one \
-            browser reaches under one host need different names.
-            """,
-        defaults: { Settings.BindingCookie() },
-        fields: [
-            Field("name", \.name, Scalar.cookieName.form, doc: "The name of the cookie."),
-            Field(
-                "domain",
-                \.domain,
-                Scalar.cookieDomain.optional.form,
-                doc: "The domain that shares it. Left out: the host that set it."
-            ),
-            Field("path", \.path, Scalar.cookiePath.form, doc: "The path that it is sent for."),
-            Field(
-                "same-site",
-                \.sameSite,
-                Scalar.choice(of: Settings.SameSite.self).form,
-                doc: "Whether other sites' requests carry it, as browsers define it."
-            ),
-            Field(
-                "secure",
-                \.secure,
-                Scalar.choice(of: Settings.SecureFlag.self).form,
-                doc: "Whether it travels over TLS only. `auto`: if the client came over TLS."
-            ),
-            Field(
-                "idle",
-                \.idle,
-                Scalar.duration(.seconds(1) ... .hours(24 * 400)).orNil("off").form,
-                doc: "A binding ends when it was not used for so long."
-            ),
-            Field(
-                "lifetime",
-                \.lifetime,
-                Scalar.duration(.seconds(1) ... .hours(24 * 400)).orNil("off").form,
-                doc: "A binding ends when it is so old, used or not."
-            ),
-        ],
-        finish: checkCookie
-    )
-}
-
-extension Settings.Server {
-    /// What an entry starts from; without an address it is a problem.
-    fileprivate static let blank = Settings.Server(
-        name: .unset,
-        address: Settings.ServerAddress(host: "", port: 0)
-    )
 }
 
 extension Scalar where Value == Settings.ProxyTLV {
@@ -364,22 +161,4 @@ extension Scalar where Value == Settings.ProxyTLV {
     fileprivate static let proxyTLV = Scalar.choice(
         Settings.ProxyTLV.allCases.map { ($0.spelled, $0) }
     )
-}
-
-extension Scalar where Value == Weight {
-    /// A server's weight.
-    fileprivate static let weight: Scalar = {
-        let number = Scalar<Int>.integer(0...Int(Weight.maximum.rawValue))
-        return Scalar(
-            number.outline.words,
-            schema: number.outline.schema,
-            parse: { text, isPlain throws(Complaint) in
-                guard let weight = Weight(try number.parse(text, isPlain)) else {
-                    throw .otherKind
-                }
-                return weight
-            },
-            encode: { .integer(Int($0.rawValue)) }
-        )
-    }()
 }

@@ -26,6 +26,10 @@ struct Outline: Sendable {
 struct SectionOutline: Sendable {
     let doc: String
     let fields: [FieldOutline]
+    /// Whether `{}` is a value.
+    let canBeEmpty: Bool
+    /// What the JSON Schema says beside the settings.
+    let extraSchema: [JSON.Member]
 }
 
 /// One setting, without its type.
@@ -45,6 +49,8 @@ struct Section<Owner: Sendable>: Sendable {
     /// What the settings have as defaults.
     let defaults: @Sendable () -> Owner
     let fields: [Field<Owner>]
+    private let canBeEmpty: Bool
+    private let extraSchema: [JSON.Member]
     /// Judges what takes more than one setting, and fills in what follows from others. Runs also
     /// where single settings were wrong.
     let finish: @Sendable (inout Owner, Tree, inout Reader) -> Void
@@ -53,17 +59,26 @@ struct Section<Owner: Sendable>: Sendable {
         doc: String,
         defaults: @escaping @Sendable () -> Owner,
         fields: [Field<Owner>],
+        canBeEmpty: Bool? = nil,
+        extraSchema: [JSON.Member] = [],
         finish: @escaping @Sendable (inout Owner, Tree, inout Reader) -> Void = { _, _, _ in }
     ) {
         self.doc = doc
         self.defaults = defaults
         self.fields = fields
+        self.canBeEmpty = canBeEmpty ?? !fields.contains(where: \.isRequired)
+        self.extraSchema = extraSchema
         self.finish = finish
     }
 
     var outline: SectionOutline {
         let defaults = self.defaults()
-        return SectionOutline(doc: self.doc, fields: self.fields.map { $0.outline(defaults) })
+        return SectionOutline(
+            doc: self.doc,
+            fields: self.fields.map { $0.outline(defaults) },
+            canBeEmpty: self.canBeEmpty,
+            extraSchema: self.extraSchema
+        )
     }
 }
 
@@ -139,7 +154,9 @@ extension Section {
         var text = "unknown key \(quoted(entry.key))\(location)"
         let suggestion = nearest(entry.key, among: self.fields.map(\.name))
         if suggestion == nil, let places = Declaration.places[entry.key] {
-            text += "; it belongs in \(places.joined(separator: " or "))"
+            // Limit: what a reader takes in at a glance; `name` is a key of ten groups.
+            let named = places.count > 4 ? places.prefix(3) + ["others"] : places[...]
+            text += "; it belongs in \(named.joined(separator: " or "))"
         }
         if let odd = entry.key.unicodeScalars.first(where: { !$0.isASCII }) {
             let code = String(odd.value, radix: 16, uppercase: true)
@@ -178,7 +195,7 @@ extension SectionOutline {
         if !required.isEmpty {
             members.append(JSON.Member(key: "required", value: .array(required)))
         }
-        return .object(members)
+        return .object(members + self.extraSchema)
     }
 }
 

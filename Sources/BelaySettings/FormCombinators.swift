@@ -93,7 +93,7 @@ extension Form {
 
     /// The word `off` for nil, or the form, which starts from `blank`.
     func orOff(from blank: @escaping @Sendable () -> Value) -> Form<Value?> {
-        let canBeEmpty = self.outline.below?.section.fields.contains(where: \.isRequired) == false
+        let canBeEmpty = self.outline.below?.section.canBeEmpty == true
         return Form<Value?>(
             outline: self.outline.or("off"),
             read: { tree, value, reader in
@@ -115,6 +115,25 @@ extension Form {
             },
             encode: { $0.map(self.encode) ?? "off" }
         )
+    }
+
+    /// The form, which starts from `blank`; nil where the file says nothing.
+    func optional(from blank: @escaping @Sendable () -> Value) -> Form<Value?> {
+        Form<Value?>(
+            outline: self.outline,
+            read: { tree, value, reader in
+                var inner = value ?? blank()
+                self.read(tree, &inner, &reader)
+                value = inner
+            },
+            encode: { $0.flatMap(self.encode) }
+        )
+    }
+
+    /// The same group as at another place, which the reference page describes.
+    func short(for place: String) -> Form {
+        let outline = Outline(words: "a group, as `\(place)`", schema: self.outline.schema)
+        return Form(outline: outline, read: self.read, encode: self.encode)
     }
 
     /// Groups under names that the operator chooses. `place` is where a group keeps its own.

@@ -23,25 +23,35 @@ package struct SettingsProblem: Error, Sendable, Hashable, CustomStringConvertib
     package let text: String
     /// What was probably meant, without quotes.
     package let suggestion: String?
+    /// The settings can be obeyed, and are probably not what is wanted.
+    package let isWarning: Bool
 
     package init(
         file: String,
         position: Position? = nil,
         text: String,
-        suggestion: String? = nil
+        suggestion: String? = nil,
+        isWarning: Bool = false
     ) {
         self.file = file
         self.position = position
         self.text = text
         self.suggestion = suggestion
+        self.isWarning = isWarning
     }
 
-    /// `file:line:column: what is wrong; did you mean "…"?`
+    /// `file:line:column: what is wrong; did you mean "…"?`, or `file:line:column: warning: …`.
     package var description: String {
         let place = self.position.map { ":\($0.line):\($0.column)" } ?? ""
         let hint = self.suggestion.map { "; did you mean \(quoted($0))?" } ?? ""
-        return "\(self.file)\(place): \(self.text)\(hint)"
+        let severity = self.isWarning ? "warning: " : ""
+        return "\(self.file)\(place): \(severity)\(self.text)\(hint)"
     }
+}
+
+extension [SettingsProblem] {
+    /// Whether there is more than warnings.
+    package var hasErrors: Bool { self.contains { !$0.isWarning } }
 }
 
 /// Text of the operator's, safe to print: what cannot be seen is escaped, what is long is cut.

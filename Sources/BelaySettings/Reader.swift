@@ -8,6 +8,7 @@ struct Reader {
     private var unsound: Set<String> = []
     private var problemsLeftOut = 0
     private(set) var path = ""
+    private var errorCount = 0
 
     // Limit: more problems than anybody reads at once; a 4 MiB file could give a million.
     private static let problemsMax = 500
@@ -33,19 +34,32 @@ struct Reader {
         let outer = self.path
         self.path = outer.isEmpty ? name : outer + "/" + name
         self.places[self.path] = position
-        let before = self.problems.count
+        let before = self.errorCount
         body(&self)
-        if self.problems.count > before { self.unsound.insert(self.path) }
+        if self.errorCount > before { self.unsound.insert(self.path) }
         self.path = outer
     }
 
     mutating func report(_ text: String, at position: Position?, suggestion: String? = nil) {
-        let problem = SettingsProblem(
-            file: self.file,
-            position: position,
-            text: text,
-            suggestion: suggestion
+        self.errorCount += 1
+        self.add(
+            SettingsProblem(
+                file: self.file,
+                position: position,
+                text: text,
+                suggestion: suggestion
+            )
         )
+    }
+
+    /// Reports what can be obeyed and is probably not wanted.
+    mutating func warn(_ text: String, at position: Position?) {
+        self.add(
+            SettingsProblem(file: self.file, position: position, text: text, isWarning: true)
+        )
+    }
+
+    private mutating func add(_ problem: SettingsProblem) {
         if self.problems.count < Self.problemsMax {
             self.problems.append(problem)
         } else {

@@ -10,7 +10,7 @@ package enum Reference {
             page += "\n## \(heading)\n\n\(section.doc)\n\n"
             page += "| setting | value | default | |\n|---|---|---|---|\n"
             for field in section.fields {
-                guard let below = field.outline.below else {
+                guard let below = field.outline.below, !below.section.fields.isEmpty else {
                     page += row(field, doc: field.doc)
                     continue
                 }
@@ -40,6 +40,57 @@ package enum Reference {
     package static func file(of settings: Settings) -> String {
         guard case .object(let members) = Declaration.root.encode(settings) else { return "" }
         return members.map { lines($0, indent: "") }.joined()
+    }
+
+    /// A settings file that says the same as `settings` in as few lines as it can, with presets
+    /// expanded. Keys and secrets are left out, and a comment says so.
+    package static func expandedFile(of settings: Settings) -> String {
+        guard case .object(let all) = Declaration.root.encode(settings) else { return "" }
+        let members = withoutDefaults(all, Declaration.root.outline)
+        let note = settings.hasSecrets ? "# Keys and secrets are left out here.\n" : ""
+        return note + members.map { lines($0, indent: "") }.joined()
+    }
+}
+
+/// What differs from the defaults, and what is required.
+private func withoutDefaults(_ members: [JSON.Member], _ section: SectionOutline) -> [JSON.Member] {
+    members.compactMap { member in
+        guard let field = section.fields.first(where: { $0.name == member.key }) else {
+            return member
+        }
+        if !field.isRequired, member.value == field.standard { return nil }
+        guard let below = field.outline.below else { return member }
+        return JSON.Member(
+            key: member.key,
+            value: withoutDefaults(member.value, below.section, below.suffix)
+        )
+    }
+}
+
+/// The same for a value with settings below it. `suffix` says how they lie there.
+private func withoutDefaults(
+    _ value: JSON,
+    _ section: SectionOutline,
+    _ suffix: String
+) -> JSON {
+    switch (value, suffix) {
+    case (.array(let elements), _):
+        .array(elements.map { withoutDefaults($0, section, "") })
+    case (.object(let members), ".NAME"):
+        .object(members.map { .init(key: $0.key, value: withoutDefaults($0.value, section, "")) })
+    case (.object(let members), _): .object(withoutDefaults(members, section))
+    case (.bool, _), (.integer, _), (.number, _), (.string, _): value
+    }
+}
+
+extension Settings {
+    fileprivate var hasSecrets: Bool {
+        let tokens = self.pools.flatMap { $0.persistence?.ways ?? [] }
+        return !self.keys.ring.isEmpty
+            || tokens.contains { way in
+                guard case .jwt(let token) = way else { return false }
+                return token.secret != nil
+            }
     }
 }
 

@@ -173,7 +173,7 @@ func nearestWord(_ text: String, among words: [String]) -> String? {
 
 extension [String] {
     /// `a, b or c`.
-    fileprivate var alternatives: String {
+    var alternatives: String {
         guard let last = self.last, self.count > 1 else { return self.joined() }
         return self.dropLast().joined(separator: ", ") + " or " + last
     }

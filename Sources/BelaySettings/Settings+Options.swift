@@ -23,7 +23,7 @@ extension Settings {
         Declaration.root.read(tree, into: &settings, &reader)
         for index in settings.pools.indices { settings.pools[index].persistence = Persistence() }
         let problems = reader.problemsOfOption
-        return (problems.isEmpty ? settings : nil, problems)
+        return (problems.hasErrors ? nil : settings, problems)
     }
 
     /// Puts what the options say in the place of what the settings said. Returns what is wrong
@@ -85,7 +85,12 @@ extension Reader {
     /// The problems without positions, which an option has not.
     fileprivate var problemsOfOption: [SettingsProblem] {
         self.problems.map {
-            SettingsProblem(file: $0.file, text: $0.text, suggestion: $0.suggestion)
+            SettingsProblem(
+                file: $0.file,
+                text: $0.text,
+                suggestion: $0.suggestion,
+                isWarning: $0.isWarning
+            )
         }
     }
 }

@@ -89,6 +89,8 @@ extension Settings {
         package var name: PoolName
         package var balance = Algorithm.randomOfTwo
         package var servers: [Server]
+        /// Where more servers come from while Belay runs.
+        package var sources: [ServerSource] = []
         package var serverProtocol = ServerProtocol.http1
         /// Nil: clear text. Never nil where `serverProtocol` is HTTP/2 over TLS.
         package var tls: PoolTLS?
@@ -108,38 +110,25 @@ extension Settings {
         package var keep = Keep()
         /// Nil: clients are bound to no server.
         package var persistence: Persistence?
+        package var sessions = SessionPlace.server
+        package var removal = Removal.drain
+        package var drainDeadline = TimeSpan.minutes(30)
+        /// Nil: none.
+        package var slowStart: TimeSpan? = .seconds(10)
+        package var newcomers = Newcomers.level
+        /// Nil: silence is never judged.
+        package var stall: TimeSpan? = .milliseconds(500)
+        /// Nil: a refused client moves at once.
+        package var refusedPatience: TimeSpan? = .milliseconds(300)
+        /// A share of the servers, 0...1; nil: health is never ignored.
+        package var panic: Double?
+        /// Nil: nobody waits.
+        package var queue: Queue? = Queue()
+        package var circuit = Circuit()
 
         package init(name: PoolName, servers: [Server]) {
             self.name = name
             self.servers = servers
-        }
-    }
-
-    /// One server of a pool.
-    package struct Server: Sendable, Equatable {
-        /// Unique within its pool. Starts as the address, as it was written.
-        package var name: ServerName
-        package var address: ServerAddress
-        package var weight = Weight.one
-        package var state = AdminState.ready
-        /// Requests that it may have at once; nil: no limit.
-        package var maxConnections: Int?
-
-        package init(name: ServerName, address: ServerAddress) {
-            self.name = name
-            self.address = address
-        }
-    }
-
-    /// Where a server is reached. A host name is kept as text; the runtime resolves it.
-    package struct ServerAddress: Sendable, Equatable {
-        /// A host name in lower case, or an IP address without brackets.
-        package var host: String
-        package var port: UInt16
-
-        package init(host: String, port: UInt16) {
-            self.host = host
-            self.port = port
         }
     }
 
@@ -166,32 +155,6 @@ extension Settings {
         case ssl
     }
 
-    /// Active checks: whether a server accepts a connection.
-    package struct Health: Sendable, Equatable {
-        package var interval = TimeSpan.seconds(2)
-        package var timeout = TimeSpan.seconds(2)
-        /// So many failed checks in a row take a server down.
-        package var fall = 3
-        /// So many good checks in a row take it up again.
-        package var rise = 2
-
-        package init() {}
-    }
-
-    /// When live traffic ejects a server.
-    package struct Failures: Sendable, Equatable {
-        /// So many failures within `window` eject.
-        package var count = 5
-        package var window = TimeSpan.seconds(10)
-        /// The first ejection; every further one doubles, up to `ejectMax`.
-        package var eject = TimeSpan.seconds(10)
-        package var ejectMax = TimeSpan.minutes(5)
-        /// The part of the pool, 0...1, that may be ejected at once.
-        package var ejectShare = 0.5
-
-        package init() {}
-    }
-
     /// Connections to servers that wait for their next request.
     package struct Keep: Sendable, Equatable {
         /// For each worker and server.
@@ -199,40 +162,6 @@ extension Settings {
         package var idle = TimeSpan.seconds(30)
 
         package init() {}
-    }
-
-    /// How clients come back to the server that they are bound to.
-    package struct Persistence: Sendable, Equatable {
-        package var cookie = BindingCookie()
-
-        package init() {}
-    }
-
-    /// The cookie that carries a binding.
-    package struct BindingCookie: Sendable, Equatable {
-        package var name = "belay"
-        package var domain: String?
-        package var path = "/"
-        package var sameSite = SameSite.lax
-        package var secure = SecureFlag.auto
-        /// Nil: a binding does not expire by not being used.
-        package var idle: TimeSpan? = .minutes(30)
-        /// Nil: a binding has no end.
-        package var lifetime: TimeSpan? = .hours(8)
-
-        package init() {}
-    }
-
-    /// The cookie attribute of the same name (RFC 6265bis §5.6.7).
-    package enum SameSite: UInt8, Sendable, CaseIterable {
-        case lax, strict, none
-    }
-
-    /// Whether the cookie has the attribute Secure.
-    package enum SecureFlag: UInt8, Sendable, CaseIterable {
-        /// As the client came: Secure over TLS, also where a trusted proxy says so.
-        case auto
-        case always, never
     }
 }
 
@@ -257,6 +186,8 @@ extension Settings {
         package var pendingConnects = 1024
         package var requestsPerConnection: Int?
         package var shutdown = TimeSpan.seconds(30)
+        /// For the exchanges of a process that handed over to its successor.
+        package var upgrade = TimeSpan.hours(1)
         package var http2 = HTTP2Limits()
 
         package init() {}
@@ -335,7 +266,7 @@ extension Settings {
     }
 }
 
-/// A key of 32 bytes, which no description, dump or problem shows.
+/// A key, which no description, dump or problem shows.
 package struct SecretKey: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
     package let bytes: [UInt8]
 

@@ -6,8 +6,8 @@ package enum SettingsFile {
     // Limit: a pool of 10,000 named servers takes 1 MiB.
     static let sizeMax = 4 << 20
 
-    /// Reads the text of a file that problems call `file`. The settings are nil if there is any
-    /// problem; the problems come in the order of the file.
+    /// Reads the text of a file that problems call `file`. The settings are nil if a problem is
+    /// more than a warning; the problems come in the order of the file.
     package static func load(text: String, file: String) -> (Settings?, [SettingsProblem]) {
         var reader = Reader(file: file)
         var settings = Settings()
@@ -19,7 +19,7 @@ package enum SettingsFile {
             }
         }
         let problems = reader.sortedProblems()
-        return (problems.isEmpty ? settings : nil, problems)
+        return (problems.hasErrors ? nil : settings, problems)
     }
 
     /// Reads a file. One that cannot be read has one problem, without a position.

@@ -131,7 +131,7 @@ extension Scalar where Value == String {
 }
 
 /// A token of HTTP (RFC 9110 §5.6.2).
-private func isToken(_ text: String) -> Bool {
+func isToken(_ text: String) -> Bool {
     !text.isEmpty
         && text.unicodeScalars.allSatisfy { scalar in
             scalar.isASCII && (scalar.properties.isAlphabetic || isDigit(UInt8(scalar.value)))

@@ -75,7 +75,11 @@ import Testing
                 "an entry of pools.shop.servers must be a group of settings (name, address, "
                     + "weight, …), not a list"
             ),
-            ("{weight: 3}", "an entry of pools.shop.servers: \"address\" is missing"),
+            (
+                "{weight: 3}",
+                "an entry of pools.shop.servers: \"address\" is missing (or \"dns\", \"srv\" or "
+                    + "\"file\")"
+            ),
         ]
     )
     func `servers`(value: String, want: String) {
@@ -386,14 +390,17 @@ import Testing
             (
                 "persistence: cookie",
                 "18: pools.shop.persistence must be a group of settings "
-                    + "(cookie), not \"cookie\""
+                    + "(cookie, preset, ways, …), not \"cookie\""
             ),
             (
                 "persistence: none",
                 "18: pools.shop.persistence must be off or a group, not "
                     + "\"none\"; did you mean \"off\"?"
             ),
-            ("persistence: {}", "18: pools.shop.persistence: \"cookie\" is missing"),
+            (
+                "persistence: {}",
+                "18: pools.shop.persistence: \"ways\" is missing (or \"cookie\", or \"preset\")"
+            ),
             (
                 "failures: {eject: 1h, eject-max: 1m}",
                 "23: pools.shop.failures: eject (1h) is "

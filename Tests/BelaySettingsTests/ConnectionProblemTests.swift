@@ -347,10 +347,10 @@ import Testing
                 ]
             ),
             (
-                "health: {path: /x}",
+                "health: {weight: 3}",
                 [
-                    "4:14: unknown key \"path\" in pools.shop.health; it belongs in "
-                        + "routes[].match or pools.NAME.persistence.cookie"
+                    "4:14: unknown key \"weight\" in pools.shop.health; it belongs in "
+                        + "pools.NAME.servers[]"
                 ]
             ),
         ] as [(String, [String])]

@@ -93,7 +93,8 @@ import Testing
                 "{host: a.b, pool: shop, path: /}",
                 [
                     "1:70: unknown key \"path\" in listeners.sni; it belongs in "
-                        + "routes[].match or pools.NAME.persistence.cookie"
+                        + "routes[].match or pools.NAME.health or "
+                        + "pools.NAME.persistence.preset or others"
                 ]
             ),
             (
@@ -321,7 +322,10 @@ import Testing
             (
                 "listeners: [{address: ':1', kind: tcp, pool: db}]\npools: {db: {servers: "
                     + "[a:1], persistence: {cookie: {}}}}\n",
-                ["2:43: only listeners of kind tcp use this pool, and TCP carries no cookies"]
+                [
+                    "2:52: only listeners of kind tcp use this pool, and TCP carries no cookies; "
+                        + "bind by source-address, tuple or tls-session"
+                ]
             ),
             (
                 "listeners: [{address: ':1', kind: tcp, pool: db}, ':2']\nroutes: [{pool: "

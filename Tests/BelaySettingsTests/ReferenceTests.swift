@@ -4,19 +4,12 @@ import Testing
 
 /// The pages that are generated from the declarations stand in the repository as generated.
 @Suite struct ReferenceTests {
-    private func documentation(_ name: String) throws -> String {
-        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let file = directory.appendingPathComponent("Documentation").appendingPathComponent(name)
-        return try String(contentsOf: file, encoding: .utf8)
-    }
-
     @Test func `the reference page is what "belay reference" prints`() throws {
-        #expect(try self.documentation("reference.md") == Reference.markdown())
+        #expect(try documentation("reference.md") == Reference.markdown())
     }
 
     @Test func `the schema is what "belay reference --json-schema" prints`() throws {
-        #expect(try self.documentation("belay.schema.json") == Reference.jsonSchema())
+        #expect(try documentation("belay.schema.json") == Reference.jsonSchema())
     }
 
     @Test func `the schema is JSON`() throws {

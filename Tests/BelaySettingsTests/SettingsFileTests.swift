@@ -86,7 +86,7 @@ import Testing
         #expect(pool.failures.ejectShare == 0.3)
         #expect(pool.keep.idleConnections == 8)
         #expect(pool.keep.idle == .seconds(10))
-        let cookie = try #require(pool.persistence?.cookie)
+        let cookie = try #require(pool.persistence?.ownCookie)
         #expect(cookie.name == "__Host-shop")
         #expect(cookie.secure == .always)
         #expect(cookie.sameSite == .none)
@@ -121,16 +121,20 @@ import Testing
             fullFile, "pools: {a: {servers: [x:1], persistence: {cookie: {}}}}\n",
             "listeners: [{address: ':1', kind: tcp, pool: a}]\npools: {a: {servers: [x:1]}}\n",
             "pools: {a: {servers: [x:1], protocol: h2}}\n",
+            "pools: {a: {servers: [{dns: x, port: 1}], persistence: {ways: [tuple]}}}\n",
+            "pools: {a: {servers: [x:1], health: {}, persistence: {ways: [cookie, jwt]}}}\n",
         ]
     )
     func `settings that are written down are read as the same settings`(text: String) throws {
         var settings = try #require(SettingsFile.load(text: text, file: "f").0)
-        let written = Reference.file(of: settings)
-        let (again, problems) = SettingsFile.load(text: written, file: "f")
-        #expect(problems.isEmpty)
+        let texts = [Reference.file(of: settings), Reference.expandedFile(of: settings)]
         // Keys are never written.
         settings.keys.ring = []
-        #expect(again == settings)
+        for text in texts {
+            let (again, problems) = SettingsFile.load(text: text, file: "f")
+            #expect(problems.isEmpty)
+            #expect(again == settings)
+        }
     }
 
     @Test func `short forms are the same as long ones`() {

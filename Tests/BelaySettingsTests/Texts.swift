@@ -16,7 +16,15 @@ func problems(inPool text: String) -> [String] {
     problems(of: "pools:\n  shop:\n    servers: [a:1]\n    " + text + "\n")
 }
 
-/// A file that sets everything that can be set.
+/// A page of the manual.
+func documentation(_ name: String) throws -> String {
+    let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+    let file = directory.appendingPathComponent("Documentation").appendingPathComponent(name)
+    return try String(contentsOf: file, encoding: .utf8)
+}
+
+/// A file that sets everything that can be set, and is not warned of.
 let fullFile = """
     workers: 2
     pin-workers: true
@@ -74,23 +82,87 @@ let fullFile = """
         proxy-protocol-tlvs: [alpn, authority, crc32c, unique-id, ssl]
         health: { interval: 1s, timeout: 500ms, fall: 2, rise: 5 }
         tunnels-per-server: 300
-      grpc: { servers: [10.0.0.41:50051], protocol: h2 }
+        persistence: { ways: [tls-session, { source-address: { store: hash } }] }
+      grpc:
+        servers:
+          - { srv: _grpc._tcp.Shop.internal, max-connections: 50 }
+          - { dns: shop.internal, port: 50051, weight: 3 }
+          - 10.0.0.41:50051
+          - { file: servers.txt }
+        protocol: h2
+        health: { service: shop.Cart, host: shop.internal, port: 50052, fast-interval: 250ms }
+        persistence:
+          ways:
+            - header: { name: Mcp-Session-Id }
+            - query: { name: sid, learn: header X-Sid }
+            - query: { name: key }
+            - jwt: { claim: user, header: X-Token, algorithm: RS256, key-file: keys/jwt.pem }
+            - tuple: { fields: 3 }
       shop:
         balance: url-hash
         servers:
-          - { name: shop1, address: Shop1.internal:3000, weight: 2 }
+          - { name: shop1, address: Shop1.internal:3000, weight: 2, route: node1, generation: 3 }
           - { name: shop2, address: 10.0.0.12:3000, state: draining, max-connections: 200 }
         retries: 3
         load-bound: 1.5
-        failures: { count: 3, window: 5s, eject: 2s, eject-max: 1m, eject-share: 30% }
+        failures:
+          count: 3
+          window: 5s
+          eject: 2s
+          eject-max: 1m
+          eject-share: 30%
+          statuses: [502-504, 500]
+          error-rate: 40%
+          latency: 2.5
+          interval: 20s
+          requests-min: 50
+        health:
+          path: /healthz?deep=1
+          host: Shop.example.com
+          method: OPTIONS
+          statuses: [200-299, 304]
+          body: "all: well"
+          agent: { port: 9999, interval: 1s }
+          agent-header: X-Server-State
+        sessions: shared
+        removal: now
+        drain-deadline: 1h
+        slow-start: off
+        newcomers: balance
+        stall: 1s
+        refused-patience: off
+        panic: 25%
+        queue: { size: 10, timeout: 1s }
+        circuit: { requests: 1000, retry-budget: 10%, retries-min: 5 }
         keep: { idle-connections: 8, idle: 10s }
         persistence:
-          cookie:
-            name: __Host-shop
-            secure: always
-            same-site: none
-            idle: off
-            lifetime: 1d
+          ways:
+            - cookie:
+                name: __Host-shop
+                secure: always
+                same-site: none
+                partitioned: true
+                keep: binding
+                idle: off
+                lifetime: 1d
+                set-on: navigation
+                preserve: true
+            - application-cookie: { name: JSESSIONID, mode: route }
+            - application-cookie: { name: sid, mode: prefix, separator: "!" }
+            - application-cookie: { name: connect.sid }
+            - source-address: { ipv4-prefix: 24, ipv6-prefix: 56 }
+          exempt:
+            - { path: /static/, method: GET }
+            - { suffix: .css }
+            - { user-agent: GoogleBot }
+          idle: 1h
+          lifetime: off
+          table: { entries: 5000, file: off }
+          return: home
+          on-full: reject
+          on-failure: reject
+          reject-status: 429
+          claim: 500ms
     limits:
       connections: 5000
       connections-per-client: 100
@@ -107,6 +179,7 @@ let fullFile = """
       idle: 2m
       connect-timeout: 1s
       shutdown: 10s
+      upgrade: 2h
       http2: { streams: 50, resets: 10, control-frames: 1000 }
     headers: { x-forwarded: off, forwarded: on, via: pseudonym, client-certificate: off }
     error-pages: /etc/belay/pages
