@@ -12,7 +12,7 @@ struct Exchange {
     /// A set of the facts below, joined by `|`. No `OptionSet`: its literals of several members
     /// make an array where the optimizer does not look through them.
     struct State {
-        let rawValue: UInt32
+        let rawValue: UInt64
 
         static func | (left: State, right: State) -> State {
             State(rawValue: left.rawValue | right.rawValue)
@@ -85,6 +85,14 @@ struct Exchange {
         /// The tunnel's bytes come in bulk: the kernel may move them.
         static var requestIsBulk: State { State(rawValue: 1 << 28) }
         static var responseIsBulk: State { State(rawValue: 1 << 29) }
+        /// Has no server, and waits for one: `wait` says for what.
+        static var isWaiting: State { State(rawValue: 1 << 10) }
+        /// Counted among the requests that wait for the server's answer.
+        static var awaitsAnswer: State { State(rawValue: 1 << 30) }
+        /// Counted among the pool's retries.
+        static var isRetry: State { State(rawValue: 1 << 31) }
+        /// The first bytes of the answer's body are looked at for what they hand out.
+        static var learnsBody: State { State(rawValue: 1 << 32) }
     }
 
     var state = State(rawValue: 0)
@@ -107,7 +115,18 @@ struct Exchange {
     /// How the response's body goes to the client.
     var responseChunked = false
     var responseScanner = HeadScanner()
+    /// What the client is bound by, as it presented it.
     var binding: Binding?
+    /// What the answer's cookie will say.
+    var cookie: Binding?
+    /// The way that found the binding, in the order of the pool's; -1: none did.
+    var way: Int8 = -1
+    /// A hash that names the server by itself.
+    var affinity: UInt64?
+    /// The server that another first request of this client has found, or -1.
+    var claimed: Int32 = -1
+    /// Who claims: a hash of the client's address and User-Agent; 0: nobody.
+    var claimant: UInt64 = 0
     var tried = TriedServers()
     /// Pipes in use for splicing (-1: none), and the bytes they hold.
     var requestPipe: PipeIndex = -1
@@ -116,11 +135,28 @@ struct Exchange {
     var responsePiped = 0
     /// What is kept of a tunnel, or -1.
     var tunnel: Int32 = -1
+    var wait = Wait()
 
     init(client: Int, record: ExchangeRecord) {
         self.client = Int32(truncatingIfNeeded: client)
         self.record = record
     }
+}
+
+/// What an exchange without a server waits for. Kept between two waits: their times add up.
+struct Wait {
+    /// Until when a refused connection is tried again; nil before the first.
+    var patienceEnds: Instant?
+    /// It has waited for room for as long as it may.
+    var isOver = false
+    /// In the pool's queue: its place among those of its worker, which it keeps when it was called
+    /// in vain; 0: it never queued.
+    var ticket: UInt64 = 0
+    /// The server whose room is awaited; -1: any one's.
+    var server: Int32 = -1
+    var next: Int32 = -1
+    var previous: Int32 = -1
+    var isQueued = false
 }
 
 /// What a connection is for, beside the engine's own state under the same slot.
@@ -133,8 +169,6 @@ struct Role {
         case client
         /// A connection of a client or to a server that carries streams: `session` says which.
         case session
-        /// To a server, only to see whether it accepts: an active check.
-        case check
         /// To a server: connecting, or carrying an exchange.
         case server
         /// To a server: idle, in the list of those that can be used again.
@@ -168,6 +202,10 @@ struct Role {
     /// The exchange on this connection, or -1.
     var exchange: Int32 = -1
     // For a client's connection.
+    /// Where its first request went, for others that come before an answer has bound the client.
+    var claimPool: Int32 = -1
+    var claimServer: Int32 = -1
+    var claimEnds = Instant(nanoseconds: 0)
     var scanner = HeadScanner()
     var requests: UInt32 = 0
     // For a server's connection.

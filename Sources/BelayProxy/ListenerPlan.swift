@@ -57,6 +57,14 @@ struct Traits {
         Traits(rawValue: left.rawValue | right.rawValue)
     }
 
+    /// What its listener asks of every request, as others have it, and the rest as it was.
+    func following(_ others: Traits) -> Traits {
+        let asked = Traits.redirects | .isStrict | .passesCertificates
+        return Traits(
+            rawValue: self.rawValue & ~asked.rawValue | others.rawValue & asked.rawValue
+        )
+    }
+
     func contains(_ others: Traits) -> Bool { self.rawValue & others.rawValue == others.rawValue }
 
     /// What a new connection of a listener begins with.

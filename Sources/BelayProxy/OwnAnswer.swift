@@ -21,6 +21,16 @@ struct OwnAnswer {
         self.init(error.status, .requestRefused, error.name, error.sentence)
     }
 
+    /// The client's server can't take the request, and no other may.
+    static func bindingRejected(_ status: UInt16) -> OwnAnswer {
+        OwnAnswer(
+            status,
+            .bindingRejected,
+            "binding-rejected",
+            "The server that has this session can't be reached at the moment."
+        )
+    }
+
     static let connectRefused = OwnAnswer(
         405,
         .requestRefused,
@@ -80,6 +90,24 @@ struct OwnAnswer {
         .noServer,
         "no-server",
         "No server can take this request at the moment."
+    )
+    static let poolFull = OwnAnswer(
+        503,
+        .overloaded,
+        "pool-full",
+        "The servers have as many requests together as they may have."
+    )
+    static let queueTimedOut = OwnAnswer(
+        503,
+        .queueTimedOut,
+        "queue-timed-out",
+        "The servers had no room for this request in time."
+    )
+    static let queueFull = OwnAnswer(
+        503,
+        .queueFull,
+        "queue-full",
+        "Too many requests wait for the servers at the moment."
     )
     static let pendingConnects = OwnAnswer(
         503,

@@ -12,6 +12,8 @@ package enum HostMatch: Hashable, Sendable {
 
 /// One route: what it matches, and the server pool its requests go to.
 package struct RoutePlan: Sendable {
+    /// Its index in logs and counters, which never changes while the process lives.
+    package var number = 0
     package var name: InternedText
     package var host: HostMatch
     /// Matches on whole segments: `/v1` takes `/v1`, `/v1/` and `/v1/x`, not `/v10`. Empty: all.
@@ -51,21 +53,28 @@ package func firstRoute(
     in bytes: borrowing Span<UInt8>
 ) -> Int? {
     let host = hostRange(authority, in: bytes)
-    for index in 0..<routes.count {
-        if routes[index].methods != 0,
-            routes[index].methods & (1 << UInt16(method.rawValue)) == 0
-        {
-            continue
-        }
-        guard matches(routes[index].host, host, in: bytes) else { continue }
-        guard startsSegments(path, with: routes[index].path, in: bytes) else { continue }
+    for index in 0..<routes.count where takes(routes[index], method, host, path, in: bytes) {
         return index
     }
     return nil
 }
 
+/// Whether the route takes the request. `host` is without a port.
+@inline(__always)
+func takes(
+    _ route: borrowing RoutePlan,
+    _ method: Method,
+    _ host: Range<Int>,
+    _ path: Range<Int>,
+    in bytes: borrowing Span<UInt8>
+) -> Bool {
+    if route.methods != 0, route.methods & (1 << UInt16(method.rawValue)) == 0 { return false }
+    return matches(route.host, host, in: bytes)
+        && startsSegments(path, with: route.path, in: bytes)
+}
+
 /// An authority without its port and without a dot at the end.
-private func hostRange(_ authority: Range<Int>, in bytes: borrowing Span<UInt8>) -> Range<Int> {
+func hostRange(_ authority: Range<Int>, in bytes: borrowing Span<UInt8>) -> Range<Int> {
     var end = authority.upperBound
     var index = end
     while index > authority.lowerBound {

@@ -1,5 +1,6 @@
 import BelayBytes
 package import BelayCore
+import BelayPersistence
 package import BelayTransport
 import Synchronization
 
@@ -11,8 +12,16 @@ package struct SharedState: Sendable {
         case ejected(pool: Int, server: Int, TimeSpan)
         case returned(pool: Int, server: Int)
         /// Active checks found it down, or up again.
-        case checkedDown(pool: Int, server: Int)
+        case checkedDown(pool: Int, server: Int, String)
         case checkedUp(pool: Int, server: Int)
+        /// What its agent says, or why that can't be asked.
+        case agent(pool: Int, server: Int, String)
+        /// Live traffic shows it to be worse than the pool's others: why, and ejected for how long.
+        case outlier(pool: Int, server: Int, String, TimeSpan)
+        /// Requests wait there, and nothing is heard of it.
+        case stalled(pool: Int, server: Int)
+        /// So few servers are up that health is ignored; or enough are again.
+        case panic(pool: Int, Bool)
         /// The connection to it could not be encrypted.
         case handshakeFailed(pool: Int, server: Int, TLSFailure)
     }
@@ -21,10 +30,20 @@ package struct SharedState: Sendable {
     private let clients = ClientCounts()
     private let tunnels = ClientCounts()
     private let handshakes = HandshakeRates()
+    /// Where first requests of new clients went a moment ago.
+    let claims = ClaimTable()
     /// Called on a worker's thread; must not wait.
-    let notices: @Sendable (Notice) -> Void
+    package let notices: @Sendable (Notice) -> Void
+    /// Of all workers, in order.
+    let mailboxes: [Mailbox]
 
-    package init(notices: @escaping @Sendable (Notice) -> Void) { self.notices = notices }
+    package init(
+        mailboxes: [Mailbox] = [],
+        notices: @escaping @Sendable (Notice) -> Void
+    ) {
+        self.mailboxes = mailboxes
+        self.notices = notices
+    }
 
     /// Client connections open over all workers.
     package var openConnections: Int { Int(self.table.load(0, 0)) }

@@ -210,13 +210,19 @@ extension Worker {
     // MARK: ClientHello
 
     private mutating func beginClientHello(_ slot: Int) {
-        let listener = Int(self.roles[slot].listener)
-        if self.roles[slot].traits.contains(.isTCP), !self.listeners[listener].names.isEmpty {
+        if self.roles[slot].traits.contains(.isTCP), self.asksForHello(slot) {
             self.roles[slot].arrival = .clientHello
             self.readClientHello(slot)
         } else {
             self.begin(slot)
         }
+    }
+
+    /// Whether it matters which name the client asks for, or which session it goes on with.
+    private func asksForHello(_ slot: Int) -> Bool {
+        let listener = Int(self.roles[slot].listener)
+        guard self.listeners[listener].names.isEmpty else { return true }
+        return self.listeners[listener].pool.map { self.pools[$0].plan.facts.asksForTLS } ?? false
     }
 
     private mutating func readClientHello(_ slot: Int) {

@@ -15,33 +15,36 @@ extension Worker {
 
     // MARK: Accepting
 
-    mutating func acceptConnections(_ listener: Int) {
+    /// Takes what waits at one socket of a listener.
+    mutating func acceptConnections(_ socket: Int) {
+        let listener = self.engine.listener(of: socket)
         for _ in 0..<Self.acceptsAtOnce {
-            switch self.engine.accept(from: listener) {
+            switch self.engine.accept(from: socket) {
             case .none: return
             case .refused(.descriptors):
                 self.metrics.connectionRefused(.descriptors)
             case .refused(.memory):
                 self.metrics.connectionRefused(.memory)
-                self.pauseListener(listener)
+                // It would report for ever: it is looked away from until the next tick.
+                self.engine.pauseListener(socket)
+                self.hasPausedListeners = true
                 return
             case .connection(let slot): self.admit(slot, listener)
             }
         }
     }
 
-    /// Looks away from a listener until the next tick: it would report for ever.
-    private mutating func pauseListener(_ listener: Int) {
-        self.engine.pauseListener(listener)
-        self.pausedListeners |= 1 << UInt64(listener & 63)
+    mutating func resumeListeners() {
+        guard self.hasPausedListeners else { return }
+        self.engine.resumeListeners()
+        self.hasPausedListeners = false
     }
 
-    mutating func resumeListeners() {
-        guard self.pausedListeners != 0 else { return }
-        for listener in 0..<64 where self.pausedListeners & (1 << UInt64(listener)) != 0 {
-            self.engine.resumeListener(listener)
-        }
-        self.pausedListeners = 0
+    /// Takes what has come to a socket, and closes it.
+    mutating func closeListener(_ socket: Int) {
+        // Connections that the kernel has already taken would be reset with the socket.
+        if self.engine.narrowListener(socket) { self.acceptConnections(socket) }
+        self.engine.closeListener(socket)
     }
 
     private mutating func admit(_ slot: Int, _ listener: Int) {

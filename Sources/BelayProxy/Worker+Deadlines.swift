@@ -14,7 +14,6 @@ extension Worker {
         case .free: break
         case .arriving: self.arrivalDeadlinePassed(slot)
         case .session: self.sessionDeadlinePassed(slot)
-        case .check: self.checkFailed(slot)
         case .client:
             let exchange = Int(self.roles[slot].exchange)
             if exchange < 0 {
@@ -53,12 +52,18 @@ extension Worker {
         if state.contains(.isTunnel) {
             if state.contains(.isDraining) {
                 self.endTunnel(exchange, .drained)
-            } else if self.stopping != .running {
+            } else if self.stopping != .running
+                || self.tunnels[Int(self.exchanges[exchange].tunnel)].drainAt <= self.engine.now
+            {
                 self.beginDrain(exchange)
             } else {
                 self.metrics.timedOut(.tunnel)
                 self.endTunnel(exchange, .idle)
             }
+            return
+        }
+        if self.exchanges[exchange].wait.isQueued {
+            self.queueTimedOut(exchange)
             return
         }
         let server = Int(self.exchanges[exchange].server)

@@ -38,7 +38,7 @@ extension Worker {
         let slot = Int(self.exchanges[exchange].client)
         let memory = self.engine.memory
         let input = memory.bytes(self.engine[slot].inputBlock, 0..<self.engine[slot].inputEnd)
-        let route = firstRoute(
+        let route = self.routeIndex.first(
             self.routes,
             method: request.method,
             authority: request.authority.moved(by: start),
@@ -50,7 +50,7 @@ extension Worker {
             return
         }
         let pool = self.routes[route].pool
-        self.exchanges[exchange].record.route = route
+        self.exchanges[exchange].record.route = self.routes[route].number
         self.exchanges[exchange].record.pool = pool
         if self.roles[slot].traits.contains(.isTLS) {
             self.exchanges[exchange].state.insert(.isOverTLS)
@@ -73,44 +73,15 @@ extension Worker {
         self.chooseServer(exchange)
     }
 
-    /// Reads the binding that the client presents.
-    private mutating func openBinding(_ exchange: Int, _ pool: Int) {
-        guard self.pools[pool].hasBindings, let name = self.pools[pool].plan.cookieName else {
-            return
-        }
-        let slot = Int(self.exchanges[exchange].client)
-        let start = self.exchanges[exchange].headStart
-        let memory = self.engine.memory
-        let input = memory.bytes(self.engine[slot].inputBlock, 0..<self.engine[slot].inputEnd)
-        let match = findCookie(named: name.bytes, self.fields, in: input, from: start)
-        if self.fields.first(.authorization) != nil {
-            self.exchanges[exchange].state.insert(.hasAuthorization)
-        }
-        guard let value = match.value else {
-            self.exchanges[exchange].record.persistence = .none
-            return
-        }
-        let opening = self.pools[pool].open(
-            input.extracting(value.moved(by: start)),
-            now: self.unixNow
-        )
-        var state: BoundServerState?
-        if case .binding(let binding) = opening {
-            self.exchanges[exchange].binding = binding
-            if let server = self.pools[pool].plan.lookup.index(of: binding.serverID) {
-                state = self.pools[pool].boundState(server, now: self.engine.now)
-            }
-        }
-        self.exchanges[exchange].record.persistence = persistenceVerdict(
-            for: opening,
-            server: state
-        )
-    }
-
     /// Finds the server for this attempt, and gives the request to it.
     mutating func chooseServer(_ exchange: Int) {
         guard let pool = self.exchanges[exchange].record.pool else { return }
         let isRetry = self.exchanges[exchange].record.retries > 0
+        if !isRetry, self.waitsForRoom(exchange, pool) || self.rejects(exchange, pool) { return }
+        if !isRetry, !self.poolHasRoom(pool) {
+            self.answer(exchange, .poolFull)
+            return
+        }
         while let (server, rule) = self.choice(exchange, pool, isRetry: isRetry) {
             guard self.mayTunnel(exchange, pool, server) else {
                 guard self.exchanges[exchange].tried.insert(server) else { break }
@@ -122,20 +93,24 @@ extension Worker {
                 guard self.exchanges[exchange].tried.insert(server) else { break }
                 if self.exchanges[exchange].record.persistence.step == .keep {
                     self.exchanges[exchange].record.persistence = .serverFull
+                    if self.waitsForRoom(exchange, pool) { return }
                 }
                 continue
             }
             self.exchanges[exchange].record.server = server
             self.exchanges[exchange].record.rule = rule
             self.exchanges[exchange].state.insert(.isOpenAtServer)
+            self.beginAwaitingHeads(exchange, pool, server)
             self.bind(exchange, pool, server)
             self.attach(exchange, pool, server)
             return
         }
-        self.answer(
-            exchange,
-            self.exchanges[exchange].state.contains(.foundTunnelsFull) ? .tunnelsFull : .noServer
-        )
+        if self.exchanges[exchange].state.contains(.foundTunnelsFull) {
+            self.answer(exchange, .tunnelsFull)
+        } else if !self.waitsForAnyRoom(exchange, pool) {
+            let isOver = self.exchanges[exchange].wait.isOver
+            self.answer(exchange, isOver ? .queueTimedOut : .noServer)
+        }
     }
 
     /// The server for this attempt, and the rule that chose it.
@@ -148,15 +123,37 @@ extension Worker {
         let tried = self.exchanges[exchange].tried
         if let binding = self.exchanges[exchange].binding {
             let step = self.exchanges[exchange].record.persistence.step
-            if !isRetry, step == .keep,
-                let server = self.pools[pool].plan.lookup.index(of: binding.serverID)
-            {
+            if !isRetry, step == .keep, let server = self.boundServer(exchange, pool) {
                 return (server, .binding)
+            }
+            if !isRetry, binding.isToMove, let server = self.boundServer(exchange, pool),
+                self.pools[pool].plan.table.passOverBound(server, at: now, tried: tried) == .no
+            {
+                return (server, .redispatch)
+            }
+            let isGiven = !isRetry && self.exchanges[exchange].record.persistence == .moved
+            if isGiven {
+                if let server = self.emptiest(pool, tried, ignoresStart: true) {
+                    return (server, .redispatch)
+                }
+                // All are level by now.
+                if self.exchanges[exchange].record.moveReason == .rebalance {
+                    return self.staying(exchange, pool)
+                }
             }
             guard
                 let server = self.pools[pool].next(for: binding, now: now, tried: tried)
-            else { return nil }
+            else { return isGiven ? self.staying(exchange, pool) : nil }
             return (server, isRetry ? .retry : .redispatch)
+        }
+        if let affinity = self.exchanges[exchange].affinity {
+            let server = self.pools[pool].pick(affinity: affinity, now: now, tried: tried)
+            return server.map { ($0, isRetry ? .retry : .affinity) }
+        }
+        if !isRetry, self.exchanges[exchange].claimed >= 0 {
+            let server = Int(self.exchanges[exchange].claimed)
+            self.exchanges[exchange].claimed = -1
+            if !tried.contains(server) { return (server, .claim) }
         }
         var key = PickKey()
         switch self.pools[pool].plan.algorithm {
@@ -164,6 +161,9 @@ extension Worker {
             key.sourceHash = PickKey.hash(of: self.exchanges[exchange].record.client.ip)
         case .urlHash: key.urlHash = self.urlHash(exchange)
         case .roundRobin, .leastConnections, .leastTime, .randomOfTwo: break
+        }
+        if self.levels(exchange, pool), let server = self.emptiest(pool, tried) {
+            return (server, isRetry ? .retry : .level)
         }
         guard
             let server = self.pools[pool].pick(
@@ -174,6 +174,49 @@ extension Worker {
             )
         else { return nil }
         return (server, isRetry ? .retry : self.pools[pool].plan.algorithm.rule)
+    }
+
+    /// Its server gives the client away, but nobody else would have it just now: it stays.
+    private mutating func staying(_ exchange: Int, _ pool: Int) -> (Int, PickRule)? {
+        guard let server = self.boundServer(exchange, pool),
+            self.pools[pool].plan.table.passOverBound(
+                server,
+                at: self.engine.now,
+                tried: self.exchanges[exchange].tried
+            ) == .no
+        else { return nil }
+        self.exchanges[exchange].record.moveReason = nil
+        self.judgeAgain(exchange)
+        return (server, .binding)
+    }
+
+    /// The server that has clearly fewer bound clients than the others; nil: they are level.
+    private mutating func emptiest(
+        _ pool: Int,
+        _ tried: TriedServers,
+        ignoresStart: Bool = false
+    ) -> Int? {
+        var random = self.random
+        let server = self.pools[pool].level(
+            now: self.engine.now,
+            tried: tried,
+            ignoresStart: ignoresStart,
+            random: &random
+        )
+        self.random = random
+        return server
+    }
+
+    /// Whether this newcomer may be sent where bound clients are missing: one that will be bound,
+    /// in a pool whose algorithm is no hash.
+    private func levels(_ exchange: Int, _ pool: Int) -> Bool {
+        guard self.pools[pool].plan.levels,
+            self.exchanges[exchange].record.persistence != .exempt
+        else { return false }
+        switch self.pools[pool].plan.algorithm {
+        case .sourceHash, .urlHash: return false
+        case .roundRobin, .leastConnections, .leastTime, .randomOfTwo: return true
+        }
     }
 
     /// A hash of host and target, the same on every Belay.
@@ -194,31 +237,6 @@ extension Worker {
     ) -> UInt64 {
         let host = StableHash.of(bytes.extracting(request.authority.moved(by: start)))
         return StableHash.of(bytes.extracting(request.path.moved(by: start)), seed: host)
-    }
-
-    /// Decides whether the response will carry the binding cookie: a new binding, one that moves,
-    /// one whose renewal is due.
-    private mutating func bind(_ exchange: Int, _ pool: Int, _ server: Int) {
-        guard self.pools[pool].hasBindings, !self.exchanges[exchange].state.contains(.isTCP)
-        else { return }
-        let id = self.pools[pool].plan.servers[server].id
-        let now = self.unixNow
-        if let binding = self.exchanges[exchange].binding {
-            if self.exchanges[exchange].record.persistence.step == .overflow {
-                self.exchanges[exchange].record.binding = .none
-            } else if binding.serverID != id {
-                self.exchanges[exchange].binding = binding.moved(to: id)
-                self.exchanges[exchange].record.binding = .created
-            } else if self.exchanges[exchange].record.binding == .none,
-                self.pools[pool].renewalIsDue(binding, now: now)
-            {
-                self.exchanges[exchange].record.binding = .renewed
-            }
-            return
-        }
-        guard let binding = self.pools[pool].makeBinding(to: server, now: now) else { return }
-        self.exchanges[exchange].binding = binding
-        self.exchanges[exchange].record.binding = .created
     }
 
     // MARK: Failed attempts
@@ -244,7 +262,13 @@ extension Worker {
         {
             return
         }
-        if failure.countsAgainstServer { self.countFailure(pool, server) }
+        if self.waitsForServer(exchange, pool, failure) { return }
+        if failure.countsAgainstServer {
+            let table = self.pools[pool].plan.table
+            table.noteRefused(failure == .connectFailed && ending == .connectFailed, server)
+            self.countFailure(pool, server)
+            self.noteAnswer(pool, server, isFailure: true, after: nil)
+        }
         if failure == .connectFailed {
             self.metrics.count(.connectFailures, pool: pool, server: server)
         }
@@ -254,7 +278,7 @@ extension Worker {
             // That it took at least so long is what `least-time` has to know of it.
             let now = self.engine.now
             let began = self.exchanges[exchange].record.headReceived ?? now
-            self.pools[pool].plan.table.answered(server, after: now - began, at: now)
+            self.pools[pool].plan.table.gaveUp(server, after: now - began, at: now)
         }
         self.exchanges[exchange].tried.insert(server)
         let mayRetry = RetryPolicy(retriesMax: self.pools[pool].plan.retries).mayRetry(
@@ -263,7 +287,9 @@ extension Worker {
             isBodyHeld: isHeld,
             attempts: Int(self.exchanges[exchange].record.retries) + 1
         )
-        guard mayRetry, self.hasAnother(exchange, pool) else {
+        guard mayRetry, self.hasAnother(exchange, pool),
+            self.retryIsWithinBudget(exchange, pool, failure)
+        else {
             // Nothing is wrong with a server that leaves its connection, or has all the streams
             // that it takes on it.
             if failure == .notProcessed, isHeld, self.tryThereAgain(exchange, pool, server) {
@@ -301,7 +327,7 @@ extension Worker {
     }
 
     /// Whether any server is left to try: if none is, what the last one did is the better answer.
-    private func hasAnother(_ exchange: Int, _ pool: Int) -> Bool {
+    func hasAnother(_ exchange: Int, _ pool: Int) -> Bool {
         let table = self.pools[pool].plan.table
         let tried = self.exchanges[exchange].tried
         for server in 0..<table.count
@@ -319,6 +345,21 @@ extension Worker {
         }
     }
 
+    /// An answer has begun, after this time: by its status it may count as a failure.
+    mutating func countAnswer(_ pool: Int, _ server: Int, _ status: UInt16, after time: TimeSpan?) {
+        let isFailure =
+            !self.pools[pool].plan.failureStatuses.isEmpty
+            && self.pools[pool].plan.failureStatuses.contains { $0.contains(status) }
+        self.noteAnswer(pool, server, isFailure: isFailure || status >= 500, after: time)
+        if isFailure { self.countFailure(pool, server) } else { self.countSuccess(pool, server) }
+    }
+
+    /// For who compares the pool's servers.
+    func noteAnswer(_ pool: Int, _ server: Int, isFailure: Bool, after time: TimeSpan?) {
+        guard self.pools[pool].plan.outliers != nil else { return }
+        self.pools[pool].plan.table.noteAnswer(isFailure: isFailure, after: time, server)
+    }
+
     mutating func countSuccess(_ pool: Int, _ server: Int) {
         let table = self.pools[pool].plan.table
         if case .returned = table.requestSucceeded(server, at: self.engine.now) {
@@ -328,7 +369,7 @@ extension Worker {
     }
 
     /// Begins the request anew: its bytes are still in the client's block.
-    private mutating func rewindRequest(_ exchange: Int) {
+    mutating func rewindRequest(_ exchange: Int) {
         let request = self.exchanges[exchange].request
         self.exchanges[exchange].cursor = self.exchanges[exchange].headStart + request.length
         self.exchanges[exchange].requestVetted = 0
@@ -359,7 +400,12 @@ extension Worker {
             return
         }
         let server = Int(self.exchanges[exchange].server)
-        guard server >= 0, !self.engine[server].state.contains(.connecting) else { return }
+        guard server >= 0 else {
+            // Without a server it waits for one, unless its client has left.
+            if self.engine[client].state.contains(.peerClosed) { self.cut(exchange, .clientLeft) }
+            return
+        }
+        guard !self.engine[server].state.contains(.connecting) else { return }
         if self.exchanges[exchange].state.contains(.isTCP) {
             self.openTCP(exchange)
             return
@@ -384,8 +430,9 @@ extension Worker {
     mutating func noteProgress(_ exchange: Int) {
         var idle = self.limits.idle
         if self.exchanges[exchange].state.contains(.isTunnel) {
-            // A tunnel's end is set already when Belay stops.
-            guard self.stopping == .running else { return }
+            // A tunnel's end is set already when Belay stops, or its server was drained.
+            let tunnel = Int(self.exchanges[exchange].tunnel)
+            guard self.tunnels[tunnel].drainAt == .distantFuture else { return }
             idle = self.limits.tunnelIdle
         }
         self.engine.setDeadline(
@@ -447,6 +494,8 @@ extension Worker {
 
     /// Counts and logs the exchange and frees its slot.
     private mutating func closeExchange(_ exchange: Int) {
+        self.leaveQueue(exchange)
+        self.endRetry(exchange)
         self.exchanges[exchange].record.ended = self.engine.now
         if self.exchanges[exchange].state.contains(.hasRequest),
             !self.exchanges[exchange].state.contains(.bodyLetGo)

@@ -25,7 +25,7 @@ package struct Explanation: Sendable {
         package var openRequests: Int
     }
 
-    /// Indices into the plan; nil where the decision did not come so far.
+    /// The route's number, and indices into the plan; nil where the decision did not come so far.
     package var route: Int?
     package var pool: Int?
     package var server: Int?
@@ -55,7 +55,7 @@ extension Worker {
             return answer
         }
         guard
-            let route = firstRoute(
+            let route = self.routeIndex.first(
                 self.routes,
                 method: head.method,
                 authority: head.authority,
@@ -67,7 +67,7 @@ extension Worker {
             return answer
         }
         let pool = self.routes[route].pool
-        answer.route = route
+        answer.route = self.routes[route].number
         answer.pool = pool
         self.explainServer(&answer, question, head, pool)
         self.fields.removeAll()
@@ -95,30 +95,25 @@ extension Worker {
         _ pool: Int
     ) {
         let now = self.engine.now
-        var bound: Binding?
-        if self.pools[pool].hasBindings, let name = self.pools[pool].plan.cookieName {
-            let bytes = question.head.span
-            let match = findCookie(named: name.bytes, self.fields, in: bytes, from: 0)
-            var opening: BindingOpening?
-            var state: BoundServerState?
-            if let value = match.value {
-                opening = self.pools[pool].open(bytes.extracting(value), now: self.unixNow)
-            }
-            if case .binding(let binding) = opening {
-                bound = binding
-                if let server = self.pools[pool].plan.lookup.index(of: binding.serverID) {
-                    state = self.pools[pool].boundState(server, now: now)
-                }
-            }
-            answer.persistence = persistenceVerdict(for: opening, server: state)
-        }
-        if let bound, answer.persistence.step == .keep {
+        self.pools[pool].isOnlyAsked = true
+        defer { self.pools[pool].isOnlyAsked = false }
+        let presented = self.pools[pool].present(
+            head,
+            self.fields,
+            in: question.head.span,
+            from: 0,
+            Origin(client: SocketAddress(ip: question.client, port: 0), local: nil),
+            now: now,
+            unixNow: self.unixNow
+        )
+        if self.pools[pool].hasPersistence { answer.persistence = presented.verdict }
+        if let bound = presented.binding, answer.persistence.step == .keep {
             answer.server = self.pools[pool].plan.lookup.index(of: bound.serverID)
             answer.rule = .binding
             answer.reason = "the client's binding names this server"
             return
         }
-        if let bound {
+        if let bound = presented.binding {
             answer.server = self.pools[pool].next(for: bound, now: now, tried: TriedServers())
             answer.rule = answer.server == nil ? .none : .redispatch
             answer.reason =

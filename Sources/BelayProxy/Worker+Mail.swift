@@ -14,36 +14,62 @@ extension Worker {
         for message in self.mailbox.takeAll() {
             switch message {
             case .stop(let within): self.beginStopping(within: within)
+            case .retire(let within):
+                guard self.stopping == .running else { continue }
+                self.engine.giveListenersAway()
+                self.beginStopping(within: within)
+                self.isRetiring = true
             case .stopNow: self.stopping = .stopped
             case .encryptClients(let listener, let context):
                 self.listeners[listener].tls = context
             case .encryptServers(let pool, let encryption): self.pools[pool].encryption = encryption
+            case .weigh(let pool): self.pools[pool].weigh()
+            case .endTunnels(let pool, let server): self.endTunnels(pool, server)
+            case .replacePlan(let change): self.replacePlan(change)
+            case .roomAt(let pool, let server, let passed):
+                self.rooms.append(Room(pool: pool, server: server, passed: passed))
             case .explain(let question, let reply): reply(self.explain(question))
             }
         }
     }
 
     private mutating func beginStopping(within: TimeSpan) {
+        if self.isRetiring, self.stopping == .finishing {
+            // There was time while another process took over; now there is as much as at any stop.
+            self.isRetiring = false
+            self.stoppedAt = self.engine.now
+            self.stopDeadline = Swift.min(self.stopDeadline, self.engine.now + within)
+            return
+        }
         guard self.stopping == .running else { return }
         self.stopping = .finishing
         self.stopDeadline = self.engine.now + within
         self.stoppedAt = self.engine.now
-        // Connections that the kernel has already taken would be reset with the socket.
-        for listener in 0..<self.listenerCount {
-            self.engine.narrowListener(listener)
-            self.acceptConnections(listener)
-        }
-        self.engine.closeListeners()
+        // Where another process has the sockets too, it takes the connections. Else they are
+        // taken here for as long as idle ones are kept: who connects now is served, and is not
+        // refused until Belay is as good as gone.
+        if self.isRetiring { self.closeListeners() }
         self.closeIdleServers()
         self.stopTunnelsAndSessions()
         self.continueStopping()
+    }
+
+    private mutating func closeListeners() {
+        self.listenersAreClosed = true
+        for socket in 0..<self.engine.listenerCount { self.closeListener(socket) }
     }
 
     /// Closes what is idle and ends when nothing runs any more, or the time is up.
     mutating func continueStopping() {
         guard self.stopping == .finishing else { return }
         let now = self.engine.now
-        let graceIsOver = now >= self.stoppedAt + Self.idleGrace
+        // Where another process has taken over there is time: a kept connection may have its next
+        // request on its way at any moment, so it ends with that one's answer, or by itself.
+        let graceIsOver = !self.isRetiring && now >= self.stoppedAt + Self.idleGrace
+        if graceIsOver, !self.listenersAreClosed {
+            self.closeListeners()
+            self.stopTunnelsAndSessions()
+        }
         var left = 0
         for slot in 0..<self.roles.count {
             switch self.roles[slot].kind {
@@ -57,10 +83,16 @@ extension Worker {
             case .session:
                 // A client's is closed as soon as its streams are over.
                 if !self.sessions[Int(self.roles[slot].session)].isToServer { left += 1 }
-            case .free, .server, .idleServer, .check, .lingering: break
+            case .free, .server, .idleServer, .lingering: break
             }
         }
         if left == 0 && self.lingering == 0 {
+            guard self.listenersAreClosed else {
+                // Nobody is there: whoever stands in the kernel's queue is the last to be served.
+                self.closeListeners()
+                self.continueStopping()
+                return
+            }
             self.stopping = .stopped
         } else if now >= self.stopDeadline {
             for _ in 0..<left { self.metrics.timedOut(.drain) }
@@ -78,7 +110,7 @@ extension Worker {
                     self.scheduleDrain(exchange)
                 }
             case .session: self.endSessionSoon(Int(self.roles[slot].session))
-            case .free, .arriving, .server, .idleServer, .check, .lingering: break
+            case .free, .arriving, .server, .idleServer, .lingering: break
             }
         }
     }
@@ -94,7 +126,7 @@ extension Worker {
     mutating func closeEverything() {
         for slot in 0..<self.roles.count {
             switch self.roles[slot].kind {
-            case .free, .check: break
+            case .free: break
             case .arriving: self.closeClient(slot, cutting: true)
             case .session: self.closeSession(Int(self.roles[slot].session), cutting: true)
             case .client:

@@ -93,6 +93,7 @@ extension Worker {
                 isWebSocket == (upgradeWish(self.fields, in: input, from: start) == .webSocket)
             else { throw .badUpgrade }
             self.composed.removeAll()
+            try self.learn(exchange, head, in: input, from: start, body: start..<start)
             self.composeResponse(exchange, head, in: input, from: start)
             self.engine.consume(slot, length)
             return self.switchProtocols(exchange, isWebSocket: isWebSocket) ? .final : .over
@@ -109,6 +110,8 @@ extension Worker {
         }
         self.composed.removeAll()
         self.beginResponse(exchange, head)
+        let body = start + length..<self.engine[slot].inputEnd
+        try self.learn(exchange, head, in: input, from: start, body: body)
         self.composeResponse(exchange, head, in: input, from: start)
         self.engine.consume(slot, length)
         if self.exchanges[exchange].state.contains(.clientIsStream) {
@@ -120,6 +123,25 @@ extension Worker {
             )
         }
         return .final
+    }
+
+    /// Learns from a head, whose lines `fields` has before and after.
+    private mutating func learn(
+        _ exchange: Int,
+        _ head: ResponseHead,
+        in input: borrowing Span<UInt8>,
+        from start: Int,
+        body: Range<Int>
+    ) throws(MessageError) {
+        guard !self.learn(exchange, in: input, from: start, body: body) else { return }
+        self.fieldsOf = -1
+        _ = try ResponseHead.parse(
+            input,
+            from: start,
+            length: head.length,
+            answering: self.exchanges[exchange].request.method,
+            into: &self.fields
+        )
     }
 
     /// Whether a stream to a server has brought nothing behind its head, and never will.
@@ -209,11 +231,15 @@ extension Worker {
         if let pool = self.exchanges[exchange].record.pool,
             let server = self.exchanges[exchange].record.server
         {
-            if let began = self.exchanges[exchange].record.headReceived {
-                let time = self.engine.now - began
+            let began = self.exchanges[exchange].record.headReceived
+            let time = began.map { self.engine.now - $0 }
+            if let time {
                 self.pools[pool].plan.table.answered(server, after: time, at: self.engine.now)
             }
-            self.countSuccess(pool, server)
+            self.countAnswer(pool, server, head.status, after: time)
+            self.endAwaiting(exchange)
+            self.endRetry(exchange)
+            self.endClaim(exchange)
         }
     }
 
@@ -230,6 +256,15 @@ extension Worker {
             options.framing = .untilClose
         }
         options.via = self.rules.via
+        if let pool = self.exchanges[exchange].record.pool,
+            let server = self.exchanges[exchange].record.server,
+            let name = self.pools[pool].plan.prefixedCookie
+        {
+            options.prefixedCookie = (name, self.pools[pool].plan.servers[server].cookiePrefix)
+        }
+        if let pool = self.exchanges[exchange].record.pool, !self.pools[pool].plan.rules.preserves {
+            options.ownCookie = self.pools[pool].plan.cookieName
+        }
         options.fillsReason = self.exchanges[exchange].state.contains(.serverIsStream)
         if head.status != 101 {
             if self.exchanges[exchange].state.contains(.closesClient) {
@@ -274,9 +309,16 @@ extension Worker {
         in input: borrowing Span<UInt8>,
         from start: Int
     ) {
+        guard let pool = self.exchanges[exchange].record.pool else { return }
+        if self.pools[pool].plan.rules.preserves,
+            self.serverSetsCookie(exchange, pool, in: input, from: start)
+        {
+            // The client gets the server's, and nothing else under that name.
+            if !self.pools[pool].hasTableWays { self.exchanges[exchange].record.binding = .none }
+            return
+        }
         guard self.exchanges[exchange].record.binding != .none,
-            let binding = self.exchanges[exchange].binding,
-            let pool = self.exchanges[exchange].record.pool
+            let binding = self.exchanges[exchange].cookie
         else { return }
         var caching = SharedCaching()
         var hasSetCookie = false
@@ -308,12 +350,38 @@ extension Worker {
                 into: &self.composed
             ) {
                 self.composed.append("\r\n\r\n")
+                self.register(exchange, pool, binding)
                 return
             }
             self.composed.truncate(to: end)
         }
         self.composed.append("\r\n")
-        self.exchanges[exchange].record.binding = .none
+        if !self.pools[pool].hasTableWays { self.exchanges[exchange].record.binding = .none }
+    }
+
+    /// Whether the answer has a cookie under the name of Belay's own. If it takes that cookie away,
+    /// the client is bound no more.
+    private mutating func serverSetsCookie(
+        _ exchange: Int,
+        _ pool: Int,
+        in input: borrowing Span<UInt8>,
+        from start: Int
+    ) -> Bool {
+        guard let name = self.pools[pool].plan.cookieName else { return false }
+        var isFound = false
+        for index in 0..<self.fields.count where self.fields[index].id == .setCookie {
+            let line = input.extracting(self.fields[index].value.moved(by: start))
+            guard let cookie = SetCookieText(line), cookie.isNamed(name.bytes, in: line) else {
+                continue
+            }
+            isFound = true
+            if cookie.isRemoved(in: line), let binding = self.exchanges[exchange].binding,
+                self.pools[pool].isCookie(self.exchanges[exchange].way)
+            {
+                self.pools[pool].unregister(binding)
+            }
+        }
+        return isFound
     }
 
     /// The server's answer can't be understood: nothing of it goes on.
@@ -323,6 +391,7 @@ extension Worker {
             let server = self.exchanges[exchange].record.server
         {
             self.countFailure(pool, server)
+            self.noteAnswer(pool, server, isFailure: true, after: nil)
         }
         self.answer(exchange, .badResponse)
     }

@@ -331,7 +331,7 @@ extension Worker {
         let pool = Int(self.roles[slot].pool)
         let server = Int(self.roles[slot].server)
         guard Int(self.pools[pool].idleCount[server]) < self.pools[pool].plan.idleConnections,
-            self.stopping == .running
+            self.stopping == .running, !self.pools[pool].plan.servers[server].isGone
         else {
             self.closeServer(slot)
             return
@@ -389,7 +389,11 @@ extension Worker {
             let server = self.exchanges[exchange].record.server
         else { return }
         self.exchanges[exchange].state.remove(.isOpenAtServer)
+        self.endAwaiting(exchange)
         self.endTunnelCount(exchange, pool, server)
         self.pools[pool].requestClosed(server)
+        if self.pools[pool].plan.queueMax > 0, self.pools[pool].plan.table.openMax(server) > 0 {
+            self.roomCame(pool, server)
+        }
     }
 }

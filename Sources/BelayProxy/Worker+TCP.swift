@@ -34,6 +34,7 @@ extension Worker {
             self.exchanges[exchange].state.insert(.countsForClient)
         }
         self.exchanges[exchange].record.pool = pool
+        self.openTCPBinding(exchange, pool)
         self.chooseServer(exchange)
     }
 
@@ -44,15 +45,24 @@ extension Worker {
             return
         }
         self.exchanges[exchange].tunnel = Int32(truncatingIfNeeded: tunnel)
+        let client = Int(self.exchanges[exchange].client)
+        if let pool = self.exchanges[exchange].record.pool,
+            self.pools[pool].plan.facts.asksForTLS
+        {
+            self.tunnels[tunnel].awaitsHello = self.engine.tls(client) == nil
+        }
         self.startTunnel(exchange)
         if let pool = self.exchanges[exchange].record.pool,
             let server = self.exchanges[exchange].record.server
         {
-            if let began = self.exchanges[exchange].record.connectStarted {
-                let time = self.engine.now - began
+            let began = self.exchanges[exchange].record.connectStarted
+            let time = began.map { self.engine.now - $0 }
+            if let time {
                 self.pools[pool].plan.table.answered(server, after: time, at: self.engine.now)
             }
+            self.noteAnswer(pool, server, isFailure: false, after: time)
             self.countSuccess(pool, server)
+            self.endAwaiting(exchange)
         }
         self.pump(exchange)
     }

@@ -56,6 +56,7 @@ extension Worker {
         switch self.transfer(exchange, .request) {
         case .done:
             self.exchanges[exchange].state.insert(.requestDone)
+            self.beginAwaitingBodies(exchange)
             // What is to become a tunnel goes on behind its request.
             if !self.exchanges[exchange].request.wantsUpgrade { self.finishOutput(server) }
         case .waiting: break
@@ -84,6 +85,8 @@ extension Worker {
         var rules = self.rules
         if let pool = self.exchanges[exchange].record.pool {
             rules.bindingCookie = self.pools[pool].plan.cookieName
+            rules.prefixedCookie = self.pools[pool].plan.prefixedCookie
+            rules.prefixSeparator = self.pools[pool].plan.prefixSeparator
             if request.minorVersion == 0, let server = self.exchanges[exchange].record.server {
                 rules.defaultHost = self.pools[pool].plan.servers[server].defaultHost
             }
@@ -94,6 +97,7 @@ extension Worker {
             isTLS: self.exchanges[exchange].state.contains(.isOverTLS),
             peerIsTrusted: self.isTrusted(peer)
         )
+        facts.moved = self.moved(exchange)
         facts.checksCertificates = self.roles[slot].traits.contains(.passesCertificates)
         writeRequest(
             request,
@@ -186,6 +190,8 @@ extension Worker {
         var isCutOff = false
         var isTunnel = false
         var isDirect = false
+        /// The exchange whose first bytes of an answer are looked at, or -1.
+        var learner = -1
         /// There is input that was not looked at.
         var hasMore = false
         /// Bytes of the body's data that were read, and how many it may have.
@@ -230,6 +236,7 @@ extension Worker {
                 hasTail: state.contains(.responseTail),
                 isFramed: state.contains(.clientIsStream)
             )
+            if state.contains(.learnsBody) { flow.learner = exchange }
         }
         if state.contains(.isTunnel) {
             flow.isTunnel = true
@@ -360,6 +367,10 @@ extension Worker {
                 flow.vetted = range.count
                 flow.data &+= UInt64(range.count)
                 guard flow.data <= flow.dataMax else { throw .bodyTooLarge }
+                if flow.learner >= 0 {
+                    self.learnBody(flow.learner, memory.bytes(block, range))
+                    flow.learner = -1
+                }
                 if flow.tunnel >= 0 {
                     self.watch(&flow, range, direction)
                     if flow.vetted == 0 { return }

@@ -14,6 +14,8 @@ struct Tunnel {
     var head: [UInt8] = []
     var fromClient = WebSocketReader()
     var fromServer = WebSocketReader()
+    /// The server's first bytes are looked at for the TLS session that they name.
+    var awaitsHello = false
     /// The side that had nothing more to say first; nil while both go on.
     var endedFirst: TunnelEnd?
     /// When its turn to be ended comes, once Belay stops.
@@ -75,6 +77,8 @@ extension Worker {
             let server = self.exchanges[exchange].record.server
         {
             self.countSuccess(pool, server)
+            self.endAwaiting(exchange)
+            self.endRetry(exchange)
         }
         self.startTunnel(exchange)
         return true
@@ -123,6 +127,11 @@ extension Worker {
             return true
         }
         if self.exchanges[exchange].state.contains(.isDraining), self.drain(exchange, direction) {
+            return true
+        }
+        if direction == .response, self.tunnels[Int(self.exchanges[exchange].tunnel)].awaitsHello,
+            !self.learnHello(exchange)
+        {
             return true
         }
         self.composed.removeAll()
@@ -198,6 +207,28 @@ extension Worker {
             Int(self.exchanges[exchange].client),
             self.tunnels[tunnel].drainAt
         )
+    }
+
+    // Limit: over how long the tunnels of a server that was drained are ended.
+    private static let drainSpread = TimeSpan.seconds(5)
+
+    /// The server takes nobody any more: its tunnels end one after the other.
+    mutating func endTunnels(_ pool: Int, _ server: Int) {
+        for exchange in 0..<self.exchanges.count where self.exchanges.isUsed(exchange) {
+            let state = self.exchanges[exchange].state
+            guard self.exchanges[exchange].record.pool == pool,
+                self.exchanges[exchange].record.server == server,
+                state.contains(.isTunnel), !state.contains(.isDraining)
+            else { continue }
+            let tunnel = Int(self.exchanges[exchange].tunnel)
+            let width = UInt64(Self.drainSpread.nanoseconds)
+            let offset = Int64(truncatingIfNeeded: self.random.next() % width)
+            self.tunnels[tunnel].drainAt = self.engine.now + TimeSpan(nanoseconds: offset)
+            self.engine.setDeadline(
+                Int(self.exchanges[exchange].client),
+                self.tunnels[tunnel].drainAt
+            )
+        }
     }
 
     /// The tunnel's turn has come.

@@ -5,11 +5,14 @@
 //   +Clients   client connections, HTTP/1.1: heads in, refusals, lingering
 //   +Sessions, +Streams, +ServerSessions  both sides in HTTP/2
 //   +TCP       connections without messages
+//   +Bindings  what the client's binding says, where it is kept, when it moves
+//   +Waiting   exchanges without a server for a while: refused, full, silent
 //   +Exchange  the exchange itself, which knows neither side's framing: choose a server, retry, end
 //   +Gates     what is asked of a request before it may go on: https, origins, tunnels
 //   +Servers, +Responses  server connections: connect, reuse; HTTP/1.1 response heads
 //   +Transfer, +Splicing, +Tunnels  bodies in both directions, with back-pressure
-//   +Deadlines, +Mail, +Explain, +Health
+//   +Reload    a new plan takes the place of the old one
+//   +Deadlines, +Mail, +Explain
 // Decisions are taken in the rooms below (BelayPersistence, BelayBalancing); here they are obeyed.
 
 import BelayBalancing
@@ -20,21 +23,37 @@ import BelayPersistence
 package import BelayTelemetry
 package import BelayTransport
 
+/// A socket that a worker accepts from, and the index of its listener. A listener may have several,
+/// or none.
+package struct WorkerSocket: Sendable {
+    package var listener: Int
+    package var socket: ListeningSocket
+
+    package init(listener: Int, socket: ListeningSocket) {
+        self.listener = listener
+        self.socket = socket
+    }
+}
+
 /// One thread's share of the proxy. Made, run and destroyed on its own thread.
 package struct Worker: ~Copyable {
     // Limit: what is composed before one send: a head with its additions, or small pieces of a
     // body, never more than a block keeps.
     static let composedMax = 48 * 1024
 
+    // Limit: pools that one process may come to have.
+    package static let poolsMax = 4_096
+
     let index: Int
-    let limits: ProxyLimits
+    var limits: ProxyLimits
     var listeners: [ListenerPlan]
     /// By listener: what its connections begin with.
-    let listenerTraits: [Traits]
-    let routes: [RoutePlan]
-    let trusted: [Network]
-    let rules: ForwardingRules
-    let errorPages: ErrorPages
+    var listenerTraits: [Traits]
+    var routes: [RoutePlan]
+    var routeIndex: RouteIndex
+    var trusted: [Network]
+    var rules: ForwardingRules
+    var errorPages: ErrorPages
     let metrics: WorkerMetrics
     let mailbox: Mailbox
     let shared: SharedState
@@ -53,6 +72,12 @@ package struct Worker: ~Copyable {
     var drained = Line<Int32>()
     /// Streams whose answer is out while the request still comes, the oldest first.
     var answered = Line<AnsweredStream>()
+    /// Exchanges whose server refused the connection, to be tried again; and room that has come at
+    /// servers for which exchanges wait.
+    var refused = Line<Waiter>()
+    var rooms = Line<Room>()
+    /// The last one given to an exchange that waits.
+    var ticket: UInt64 = 0
     /// What is parsed and composed right now; never needed beyond one call.
     var fields: FieldList
     /// The exchange whose request's lines `fields` holds, or -1.
@@ -72,14 +97,16 @@ package struct Worker: ~Copyable {
     /// When a handshake with a server may be complained of again.
     var nextHandshakeNotice: Instant
     var lingering = 0
-    var pausedListeners: UInt64 = 0
+    var hasPausedListeners = false
     var stopping: StopState = .running
+    /// It stops because another process has taken over.
+    var isRetiring = false
     /// When the graceful stop began, and when it ends at the latest.
     var stoppedAt: Instant
     var stopDeadline: Instant
+    /// No more connections are taken.
+    var listenersAreClosed = false
     var idleConnections = 0
-    let listenerCount: Int
-    var checks = HealthChecks()
 
     enum StopState {
         case running
@@ -93,14 +120,14 @@ package struct Worker: ~Copyable {
         index: Int,
         plan: ProxyPlan,
         engine: consuming Engine,
-        listeners: [Descriptor],
+        listeners: [WorkerSocket],
         mailbox: Mailbox,
         shared: SharedState,
         metrics: WorkerMetrics,
         logs: consuming Slab<WorkerLog>,
         seed: UInt64
     ) throws {
-        var pools = Slab<PoolState>(capacity: Swift.max(1, plan.pools.count))
+        var pools = Slab<PoolState>(capacity: Swift.max(Self.poolsMax, plan.pools.count))
         for (number, pool) in plan.pools.enumerated() {
             let state = try PoolState(
                 plan: pool,
@@ -110,12 +137,13 @@ package struct Worker: ~Copyable {
             _ = pools.insert(state)
         }
         var engine = engine
-        for socket in listeners { _ = try engine.addListener(socket) }
+        for entry in listeners { try engine.addListener(entry.socket, for: entry.listener) }
         self.index = index
         self.limits = plan.limits
         self.listeners = plan.listeners
         self.listenerTraits = plan.listeners.map { Traits($0) }
         self.routes = plan.routes
+        self.routeIndex = plan.routeIndex
         self.trusted = plan.trusted
         self.rules = plan.rules
         self.errorPages = plan.errorPages
@@ -138,7 +166,6 @@ package struct Worker: ~Copyable {
         self.nextHandshakeNotice = engine.now
         self.stoppedAt = engine.now
         self.stopDeadline = engine.now
-        self.listenerCount = listeners.count
         self.date = DateText(UnixTime(seconds: 0))
         self.engine = engine
         self.readWallClock()
@@ -146,10 +173,8 @@ package struct Worker: ~Copyable {
 
     /// Serves until it is told to stop by a message.
     package mutating func run() {
-        self.planChecks()
         while self.stopping != .stopped {
-            // Handshakes that wait for their turn wait for nothing else.
-            self.engine.wait(until: self.handshakes.isEmpty ? self.nextTick : self.engine.now)
+            self.engine.wait(until: self.nextWake)
             if self.engine.now >= self.nextTick { self.tick() }
             while let event = self.engine.nextEvent() {
                 switch event {
@@ -160,9 +185,19 @@ package struct Worker: ~Copyable {
                 }
             }
             self.runHandshakes()
+            if !self.refused.isEmpty { self.runRefused() }
+            if !self.rooms.isEmpty { self.giveRooms() }
             self.flushSessions()
         }
         self.closeEverything()
+    }
+
+    /// When the loop goes on although nothing happens.
+    private var nextWake: Instant {
+        // Handshakes that wait for their turn wait for nothing else.
+        guard self.handshakes.isEmpty else { return self.engine.now }
+        guard let refused = self.refused.first else { return self.nextTick }
+        return Swift.min(refused.at, self.nextTick)
     }
 
     /// Roles lie beside the engine's connections, under the same numbers, which grow one by one.
@@ -180,7 +215,6 @@ package struct Worker: ~Copyable {
         case .arriving: self.arrivalChanged(slot)
         case .client: self.clientChanged(slot)
         case .session: self.sessionChanged(slot)
-        case .check: self.checkChanged(slot)
         case .server: self.serverChanged(slot)
         case .idleServer: self.idleServerChanged(slot)
         case .lingering: self.drainLingering(slot)
@@ -205,7 +239,9 @@ package struct Worker: ~Copyable {
 
     /// About ten times a second: what must not wait for traffic.
     private mutating func tick() {
-        self.nextTick = self.engine.now + .milliseconds(100)
+        // Once nobody is accepted any more every moment counts: the next process may be waiting.
+        let isLast = self.listenersAreClosed && self.stopping == .finishing
+        self.nextTick = self.engine.now + .milliseconds(isLast ? 5 : 100)
         let before = self.date.time
         self.readWallClock()
         if self.date.time != before {
@@ -216,7 +252,8 @@ package struct Worker: ~Copyable {
             self.metrics.set(.idleServerConnections, self.idleConnections)
         }
         self.resumeListeners()
-        self.runChecks()
+        self.findStalled()
+        self.callQueues()
         self.endAnsweredStreams()
         self.continueStopping()
     }

@@ -1,4 +1,5 @@
 import BelayCore
+import BelayCrypto
 import BelayTransport
 import Foundation
 import TestPrograms
@@ -40,15 +41,24 @@ final class Certificates: Sendable {
     }
 
     func server(
-        _ protocols: [TLSApplicationProtocol] = [.http2, .http11]
+        _ protocols: [TLSApplicationProtocol] = [.http2, .http11],
+        tickets: Bool = false
     ) throws -> TLSServerContext {
         var settings = TLSServerSettings(identities: [self.files])
         settings.protocols = protocols
+        if tickets {
+            let secret = SecretBytes(copying: [UInt8](repeating: 7, count: 32).span)
+            settings.tickets = TLSTicketSettings(secrets: [secret], rotation: .hours(12))
+        }
         return try TLSServerContext(settings)
     }
 
-    func client(_ protocols: [TLSApplicationProtocol] = []) throws -> TLSClientContext {
+    func client(
+        _ protocols: [TLSApplicationProtocol] = [],
+        maximum: TLSVersion = .tls13
+    ) throws -> TLSClientContext {
         var settings = TLSClientSettings()
+        settings.maximum = maximum
         settings.authorities = self.files.certificate
         settings.protocols = protocols
         return try TLSClientContext(settings)

@@ -65,7 +65,11 @@ extension Setup {
             idleTimeout: .seconds(60),
             persistence: self.persistence
         )
+        if self.persistence != nil { pool.ways = [.cookie] }
+        // What a budget of retries does is tested by itself.
+        pool.retriesMin = 1000
         pool.speaksHTTP2 = self.speaksHTTP2
+        if self.persistence != nil { pool.ways = [.cookie] }
         self.adjustPool(&pool)
         return pool
     }

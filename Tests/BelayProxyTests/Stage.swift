@@ -79,9 +79,16 @@ final class Stage {
     let shared: SharedState
     let store: MetricsStore
     let plan: ProxyPlan
+    /// The plan that took its place, if one did.
+    var latest: ProxyPlan?
+    /// The worker's listening sockets, and the addresses of the servers.
+    let sockets: [Descriptor]
+    let serverAddresses: [SocketAddress]
     private var engine: Engine
     private let mailbox: Mailbox
     private var thread: SystemThread?
+    /// Who checks the servers, where the setup wants that.
+    let checker: StageChecker
     /// The test's ends of the connections, by their slots.
     private(set) var peers: [Int: Peer] = [:]
     private(set) var notices = Notices()
@@ -101,7 +108,8 @@ final class Stage {
             limits: EngineLimits(connectionsMax: 256, blocksMax: 256),
             wakeup: try Wakeup()
         )
-        let plan = try setup.plan(try Self.listen(setup, &self.engine))
+        self.serverAddresses = try Self.listen(setup, &self.engine)
+        let plan = try setup.plan(self.serverAddresses)
         let listeners = try plan.listeners.map { _ in
             try Descriptor.listen(on: Self.any, backlog: 64)
         }
@@ -112,12 +120,14 @@ final class Stage {
         let store = MetricsStore(names: names, workers: 1)
         let log = setup.log
         self.addresses = try listeners.map { try #require($0.localAddress()) }
+        self.sockets = listeners
         self.serverTLS = setup.serverTLS
         self.serversSpeakHTTP2 = setup.speaksHTTP2
         self.plan = plan
         self.mailbox = mailbox
         self.shared = shared
         self.store = store
+        self.checker = try StageChecker(plan, mailbox, notices)
         self.thread = SystemThread.start {
             do {
                 let engine = try Engine(
@@ -134,7 +144,9 @@ final class Stage {
                     index: 0,
                     plan: plan,
                     engine: engine,
-                    listeners: listeners,
+                    listeners: listeners.enumerated().map { index, socket in
+                        WorkerSocket(listener: index, socket: ListeningSocket(socket))
+                    },
                     mailbox: mailbox,
                     shared: shared,
                     metrics: store.workers[0],
@@ -230,8 +242,7 @@ final class Stage {
         name: String = "shop.example",
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Int {
-        let slot = try self.engine.connect(to: self.addresses[listener]).get()
-        self.peers[slot] = Peer(server: nil, ahead: ahead)
+        let slot = try self.connect(at: self.addresses[listener], ahead: ahead)
         if let tls {
             let isReady = self.engine.connectTLS(slot, tls, serverName: name, session: 0)
             try #require(isReady)
@@ -240,6 +251,13 @@ final class Stage {
             // It may have been cut since.
             self[slot].isConnected || self[slot].isCut
         }
+        return slot
+    }
+
+    /// A client's connection to an address, on its way.
+    func connect(at address: SocketAddress, ahead: [UInt8] = []) throws -> Int {
+        let slot = try self.engine.connect(to: address).get()
+        self.peers[slot] = Peer(server: nil, ahead: ahead)
         return slot
     }
 
