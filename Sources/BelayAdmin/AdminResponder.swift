@@ -19,13 +19,14 @@ struct AdminResponder: HTTPResponder {
         guard self.hosts.allows(request.head.authority ?? "") else {
             return refusal(.misdirectedRequest, "this address does not answer for that host")
         }
+        if let response = await self.perform(request) { return response }
         guard request.method == .get || request.method == .head else {
             var response = refusal(.methodNotAllowed, "only GET and HEAD are answered here")
             response.headers[.allow] = "GET, HEAD"
             return response
         }
         guard !request.hasBody else {
-            return refusal(.contentTooLarge, "requests to this address have no body")
+            return refusal(.contentTooLarge, "requests to this page have no body")
         }
         return switch request.uri.path {
         case "/": await self.overview()
@@ -38,6 +39,46 @@ struct AdminResponder: HTTPResponder {
         default: refusal(.notFound, "there is no such page; / lists them")
         }
     }
+
+    // Limit: a change of a server fits many times.
+    private static let bodyMax = 64 * 1024
+
+    /// Does what a request asks for, if its path is one that commands are sent to. A page of
+    /// another
+    /// site can't send the header that is asked for without being asked itself (a preflight, which
+    /// is refused), so no browser is talked into changing anything.
+    private func perform(_ request: Request) async -> Response? {
+        guard let path = CommandPath(request.uri.path) else { return nil }
+        let method = request.method == .head ? .get : request.method
+        guard path.methods.contains(method) else {
+            let list = path.methods.map(\.rawValue).joined(separator: ", ")
+            var response = refusal(.methodNotAllowed, "\(list) is what is answered here")
+            response.headers[.allow] = list
+            return response
+        }
+        if method != .get, request.headers[Self.commandHeader] == nil {
+            return refusal(.forbidden, "a request that changes something needs \"Belay-Admin: 1\"")
+        }
+        var body: [UInt8] = []
+        if request.hasBody {
+            guard let buffer = try? await request.body.collect(upTo: Self.bodyMax) else {
+                return refusal(.contentTooLarge, "the body is too long")
+            }
+            body = Array(buffer.readableBytesView)
+        }
+        do throws(AdminRefusal) {
+            let command = try path.command(method, request.uri.queryParameters, body: body)
+            let result = try await self.source.perform(command)
+            return json(result.encodable, status: result.status)
+        } catch {
+            return refusal(.init(code: error.status), error.sentence)
+        }
+    }
+
+    private static let commandHeader: FieldName = {
+        guard let name = FieldName("Belay-Admin") else { preconditionFailure("a token") }
+        return name
+    }()
 
     private func overview() async -> Response {
         let page = OverviewPage(
@@ -113,7 +154,7 @@ extension Request {
 
 private let plainText = "text/plain; charset=utf-8"
 
-private typealias FieldName = HTTPFields.Element.Name
+typealias FieldName = HTTPFields.Element.Name
 
 /// On every answer: nothing is cached, framed, sniffed or fetched from elsewhere.
 private let safeHeaders: [(name: FieldName, value: String)] = {

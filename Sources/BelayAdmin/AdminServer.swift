@@ -4,6 +4,7 @@ import Hummingbird
 package import Logging
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// Why the admin address could not be listened on.
 package enum AdminError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -46,6 +47,7 @@ package enum AdminServer {
         whenListening: @escaping @Sendable (BelayCore.SocketAddress) -> Void = { _ in }
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let listening = ListeningChannel()
         let application = Application(
             responder: AdminResponder(source: source, hosts: HostRule(bound: address.ip)),
             server: .http1(
@@ -63,17 +65,20 @@ package enum AdminServer {
                 availableConnectionsDelegate: .maximum(Self.connectionsMax, logger: logger)
             ),
             onServerRunning: { channel in
+                listening.set(channel)
                 let port = channel.localAddress?.port.flatMap(UInt16.init(exactly:))
                 whenListening(.init(ip: address.ip, port: port ?? address.port))
             },
             eventLoopGroupProvider: .shared(group),
             logger: logger
         )
-        let outcome: Result<Void, any Error>
-        do {
-            outcome = .success(try await application.run())
-        } catch {
-            outcome = .failure(error)
+        let runner = Task { try await application.run() }
+        let outcome = await withTaskCancellationHandler {
+            await runner.result
+        } onCancel: {
+            // First of all the address is given up: after a cancellation the group may be shut down
+            // before the channel is closed.
+            listening.close { runner.cancel() }
         }
         try await group.shutdownGracefully()
         switch outcome {
@@ -81,6 +86,19 @@ package enum AdminServer {
         case .failure(is CancellationError): break
         case .failure(let error): throw AdminError(error, address)
         }
+    }
+}
+
+/// The channel that listens, for whoever wants it closed.
+private final class ListeningChannel: Sendable {
+    private let channel = Mutex<(any Channel)?>(nil)
+
+    func set(_ channel: any Channel) { self.channel.withLock { $0 = channel } }
+
+    /// Calls `then` when nobody listens any more.
+    func close(then: @escaping @Sendable () -> Void) {
+        guard let channel = self.channel.withLock({ $0 }) else { return then() }
+        channel.close(mode: .all).whenComplete { _ in then() }
     }
 }
 

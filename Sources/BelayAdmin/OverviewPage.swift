@@ -54,7 +54,8 @@ struct OverviewPage {
             <div class="wide">
             <table>
             <thead><tr><th>server</th><th>address</th><th>state</th><th>health</th>\
-            <th class="number">weight</th><th class="number">open</th>\
+            <th class="number">weight</th><th class="number">bound</th>\
+            <th class="number">open</th>\
             <th class="number">exchanges</th><th class="number">failures</th>\
             <th class="number">latency</th></tr></thead>
             <tbody>
@@ -72,7 +73,8 @@ struct OverviewPage {
             <tr><th scope="row">\(escaped(server.name))</th>\
             <td class="address">\(escaped(server.address))</td>\
             <td>\(self.state(server))</td><td>\(self.health(server))</td>\
-            <td class="number">\(server.weight)</td><td class="number">\(server.openRequests)</td>\
+            <td class="number">\(server.weight)</td><td class="number">\(server.bound)</td>\
+            <td class="number">\(server.openRequests)</td>\
             <td class="number">\(server.exchanges)</td><td class="number">\(server.failures)</td>\
             <td class="number">\(latency)</td></tr>
             """
@@ -80,12 +82,31 @@ struct OverviewPage {
 
     private func state(_ server: ServerReport) -> String {
         let isReady = server.state == "\(AdminState.ready.name)"
-        return chip(server.state, isReady ? "good" : "warn")
+        let state = chip(server.state, isReady ? "good" : "warn")
+        guard let drain = server.drain else { return state }
+        return state + " <small>\(escaped(self.progress(drain)))</small>"
+    }
+
+    /// How far a drain is, in a few words.
+    private func progress(_ drain: DrainReport) -> String {
+        let left = "\(drain.bound) of \(drain.boundAtStart) left"
+        switch DrainPhase(rawValue: drain.phase) {
+        case .paused: return left + ", paused"
+        case .empty: return "empty"
+        case .over: return "over"
+        case .running, nil: return left
+        }
     }
 
     private func health(_ server: ServerReport) -> String {
-        guard let seconds = server.ejectedForSeconds else { return chip(server.health, "good") }
-        return chip("\(server.health) for \(rounded(seconds)) s", "bad")
+        if let seconds = server.ejectedForSeconds {
+            return chip("\(server.health) for \(rounded(seconds)) s", "bad")
+        }
+        switch server.health {
+        case "up": return chip(server.health, "good")
+        case "starting", "stalled": return chip(server.health, "warn")
+        default: return chip(server.health, "bad")
+        }
     }
 
     static let style = """
@@ -110,6 +131,7 @@ struct OverviewPage {
         th, td { padding: .45rem .75rem .45rem 0; text-align: left;
           border-bottom: 1px solid var(--line); }
         tbody tr:last-child > * { border-bottom: 0; }
+        td small { margin-left: .35rem; color: var(--soft); }
         thead th { color: var(--soft); font-weight: 500; }
         .number { text-align: right; font-variant-numeric: tabular-nums; }
         .address { color: var(--soft); font-family: ui-monospace, monospace; font-size: .85rem; }

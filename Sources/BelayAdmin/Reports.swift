@@ -20,42 +20,51 @@ package struct ServerReport: Codable, Equatable, Sendable {
     /// Address and port.
     package var address: String
     package var weight: Int
-    /// What a person set: `ready`, `draining`, `maintenance`.
+    /// What a person set: `ready`, `draining`, `maintenance`; `leaving` for one that is no longer
+    /// in the settings.
     package var state: String
-    /// What live traffic found: `up`, `ejected`.
+    /// What checks and live traffic found: `up`, `starting`, `stalled`, `ejected`, `down`.
     package var health: String
     /// Seconds until the server is let in again; null while it is up.
     package var ejectedForSeconds: Double?
     package var openRequests: Int
+    /// Clients that are bound to it, as far as this Belay knows.
+    package var bound: Int
     /// Exchanges that ended at this server so far.
     package var exchanges: Int
     /// Those among them that it answered with 5xx or not at all.
     package var failures: Int
     /// Its response time as `least-time` sees it (peak EWMA); null before the first answer.
     package var latencyMs: Double?
+    /// How far it is emptied; null while nobody empties it.
+    package var drain: DrainReport?
 
     package init(
         name: String,
         address: SocketAddress,
         weight: Weight,
-        state: AdminState,
-        health: Health,
+        state: String,
+        health: String,
         ejectedFor: TimeSpan?,
         openRequests: Int,
+        bound: Int,
         exchanges: Int,
         failures: Int,
-        latency: TimeSpan?
+        latency: TimeSpan?,
+        drain: DrainReport? = nil
     ) {
         self.name = name
         self.address = address.description
         self.weight = Int(weight.rawValue)
-        self.state = "\(state.name)"
-        self.health = "\(health.name)"
+        self.state = state
+        self.health = health
         self.ejectedForSeconds = ejectedFor.map { Double($0.milliseconds) / 1_000 }
         self.openRequests = openRequests
+        self.bound = bound
         self.exchanges = exchanges
         self.failures = failures
         self.latencyMs = latency.map { Double($0.microseconds) / 1_000 }
+        self.drain = drain
     }
 
     /// Writes null where a value is missing: a reader then sees that the key exists.
@@ -68,9 +77,11 @@ package struct ServerReport: Codable, Equatable, Sendable {
         try container.encode(self.health, forKey: .health)
         try container.encode(self.ejectedForSeconds, forKey: .ejectedForSeconds)
         try container.encode(self.openRequests, forKey: .openRequests)
+        try container.encode(self.bound, forKey: .bound)
         try container.encode(self.exchanges, forKey: .exchanges)
         try container.encode(self.failures, forKey: .failures)
         try container.encode(self.latencyMs, forKey: .latencyMs)
+        try container.encode(self.drain, forKey: .drain)
     }
 }
 

@@ -35,16 +35,19 @@ struct AdminServerTests {
             answer.body == """
                 {"pools":[\
                 {"algorithm":"least-time","name":"api","servers":[\
-                {"address":"[::1]:9000","ejectedForSeconds":null,"exchanges":0,"failures":0,\
-                "health":"up","latencyMs":null,"name":"api1","openRequests":0,"state":"ready",\
-                "weight":1}]},\
+                {"address":"[::1]:9000","bound":0,"drain":null,"ejectedForSeconds":null,\
+                "exchanges":0,"failures":0,"health":"up","latencyMs":null,"name":"api1",\
+                "openRequests":0,"state":"ready","weight":1}]},\
                 {"algorithm":"random-of-two","name":"shop","servers":[\
-                {"address":"10.0.0.11:3000","ejectedForSeconds":null,"exchanges":1234,\
+                {"address":"10.0.0.11:3000","bound":12,"drain":{"began":1000,"bound":12,\
+                "boundAtStart":40,"cause":"command","deadline":2800,"expectedEnd":1900,\
+                "losing":12,"openRequests":3,"phase":"running","pool":"shop","rate":null,\
+                "server":"shop1"},"ejectedForSeconds":null,"exchanges":1234,\
                 "failures":5,"health":"up","latencyMs":12.345,"name":"shop1","openRequests":3,\
                 "state":"draining","weight":256},\
-                {"address":"10.0.0.12:3000","ejectedForSeconds":8.25,"exchanges":40,\
-                "failures":40,"health":"ejected","latencyMs":1.5,"name":"shop2<script>",\
-                "openRequests":0,"state":"ready","weight":1}]}]}
+                {"address":"10.0.0.12:3000","bound":2000,"drain":null,"ejectedForSeconds":8.25,\
+                "exchanges":40,"failures":40,"health":"ejected","latencyMs":1.5,\
+                "name":"shop2<script>","openRequests":0,"state":"ready","weight":1}]}]}
 
                 """
         )
@@ -223,7 +226,8 @@ struct AdminServerTests {
         for piece in [
             "<h2>shop <small>random-of-two</small></h2>", "shop2&lt;script&gt;",
             "<span class=\"chip bad\">ejected for 8.3 s</span>",
-            "<span class=\"chip warn\">draining</span>", "12.3 ms", "pool &lt;b&gt; is down",
+            "<span class=\"chip warn\">draining</span> <small>12 of 40 left</small>", "12.3 ms",
+            "pool &lt;b&gt; is down",
             "href=\"/metrics\"", "href=\"/api/pools\"",
         ] {
             #expect(answer.body.contains(piece), "\(piece)")
