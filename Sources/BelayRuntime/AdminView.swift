@@ -15,30 +15,71 @@ final class AdminView: AdminSource {
         case starting, serving, stopping
     }
 
-    private let plan: ProxyPlan
-    private let names: TelemetryNames
-    private let store: MetricsStore
-    private let sink: LogSink?
+    /// What is served now.
+    private struct Served {
+        var plan: ProxyPlan
+        var store: MetricsStore
+        var routeNames: [InternedText]
+    }
+
+    private let served: Mutex<Served>
+    private let sink: Mutex<LogSink?>
+    private let reloads = Mutex(ReloadCounts())
     private let mailbox: Mailbox
     private let certificates: CertificateWatch
     private let state = Mutex(State.starting)
+    private let commands: Mutex<Commands?> = Mutex(nil)
+    private let drains: Mutex<Drains?> = Mutex(nil)
+    private let drainFailure: Mutex<String?> = Mutex(nil)
     private let startedUnix = SystemClock.unixNanoseconds()
     private let started = SystemClock.monotonicNanoseconds()
 
     init(
-        plan: ProxyPlan,
-        names: TelemetryNames,
+        planned: Planned,
         store: MetricsStore,
         sink: LogSink?,
         mailbox: Mailbox,
         certificates: CertificateWatch
     ) {
-        self.plan = plan
-        self.names = names
-        self.store = store
-        self.sink = sink
+        self.served = Mutex(
+            Served(plan: planned.plan, store: store, routeNames: planned.routeNames)
+        )
+        self.sink = Mutex(sink)
         self.mailbox = mailbox
         self.certificates = certificates
+    }
+
+    /// From here on this plan is shown.
+    func replace(_ planned: Planned, _ store: MetricsStore) {
+        self.served.withLock {
+            $0 = Served(plan: planned.plan, store: store, routeNames: planned.routeNames)
+        }
+    }
+
+    func show(_ reloads: ReloadCounts) { self.reloads.withLock { $0 = reloads } }
+
+    func show(_ sink: LogSink?) { self.sink.withLock { $0 = sink } }
+
+    private var plan: ProxyPlan { self.served.withLock { $0.plan } }
+    private var store: MetricsStore { self.served.withLock { $0.store } }
+
+    typealias Commands = @Sendable (AdminCommand) throws(AdminRefusal) -> AdminResult
+
+    typealias Drains = @Sendable () -> [ServerPlace: DrainReport]
+
+    /// Who does what is asked for, and who knows how far drains are.
+    func take(_ commands: @escaping Commands, drains: @escaping Drains) {
+        self.commands.withLock { $0 = commands }
+        self.drains.withLock { $0 = drains }
+    }
+
+    /// Why drains can't be written; nil: they can.
+    func show(drainFailure: String?) { self.drainFailure.withLock { $0 = drainFailure } }
+
+    func perform(_ command: AdminCommand) async throws(AdminRefusal) -> AdminResult {
+        guard self.state.withLock({ $0 }) == .serving, let commands = self.commands.withLock({ $0 })
+        else { throw AdminRefusal(503, "Belay is starting or stopping.") }
+        return try commands(command)
     }
 
     func setState(_ state: State) { self.state.withLock { $0 = state } }
@@ -47,59 +88,71 @@ final class AdminView: AdminSource {
 
     func metricsPage() async -> [UInt8] {
         let now = self.now
-        let lines = self.sink?.lineCounts ?? (written: 0, dropped: 0)
-        let state = ProcessState(
+        let served = self.served.withLock { $0 }
+        let plan = served.plan
+        let lines = self.sink.withLock({ $0 })?.lineCounts ?? (written: 0, dropped: 0)
+        var state = ProcessState(
             version: Belay.version,
             started: UnixTime(seconds: self.startedUnix / 1_000_000_000),
             uptime: TimeSpan(nanoseconds: now.nanoseconds - self.started),
-            keys: self.plan.keyRing?.keys.count ?? 0,
+            keys: plan.keyRing?.keys.count ?? 0,
             logLinesWritten: lines.written,
             logLinesDropped: lines.dropped,
-            servers: self.plan.pools.map { pool in
+            servers: plan.pools.map { pool in
                 (0..<pool.servers.count).map { server in
                     ServerState(
                         openRequests: pool.table.openRequests(server),
                         health: pool.table.health(server, at: now),
                         adminState: pool.table.adminState(server),
-                        weight: pool.table.weight(server)
+                        weight: pool.table.weightShown(server)
                     )
                 }
             },
             certificates: self.certificates.certificates
         )
-        return MetricsPage.write(self.store, state)
+        state.reloads = self.reloads.withLock { $0 }
+        return MetricsPage.write(served.store, state)
     }
 
     func pools() async -> [PoolReport] {
         let now = self.now
-        return self.plan.pools.enumerated().map { number, pool in
+        let store = self.store
+        let drains = self.drains.withLock({ $0 })?() ?? [:]
+        return self.plan.pools.enumerated().filter { !$1.isGone }.map { number, pool in
             PoolReport(
                 name: pool.name.rawValue,
                 algorithm: pool.algorithm,
-                servers: pool.servers.enumerated().map { index, server in
-                    self.report(server, index, pool, number, now)
-                }
+                servers: pool.servers.indices
+                    .filter { pool.table.membership($0) != .removed }
+                    .map { server in
+                        var report = self.report(server, pool, number, store, now)
+                        report.drain = drains[ServerPlace(pool: number, server: server)]
+                        return report
+                    }
             )
         }
     }
 
     private func report(
-        _ server: ServerPlan,
         _ index: Int,
         _ pool: PoolPlan,
         _ number: Int,
+        _ store: MetricsStore,
         _ now: Instant
     ) -> ServerReport {
-        let counts = self.store.exchanges(pool: number, server: index)
+        let server = pool.servers[index]
+        let counts = store.exchanges(pool: number, server: index)
         let latency = pool.table.latency(index).latency(at: now)
         return ServerReport(
             name: server.name.rawValue,
             address: server.address,
-            weight: pool.table.weight(index),
-            state: pool.table.adminState(index),
-            health: pool.table.health(index, at: now),
+            weight: pool.table.weightShown(index),
+            state: pool.table.membership(index) == .leaving
+                ? "leaving" : "\(pool.table.adminState(index).name)",
+            health: pool.table.healthWord(index, at: now),
             ejectedFor: pool.table.ejectedUntil(index, at: now).map { $0 - now },
             openRequests: pool.table.openRequests(index),
+            bound: pool.bound(index),
             exchanges: counts.ended,
             failures: counts.failed,
             latency: latency > .zero ? latency : nil
@@ -114,13 +167,17 @@ final class AdminView: AdminSource {
         }
         let now = self.now
         var reasons: [String] = []
-        for pool in self.plan.pools {
+        for pool in self.plan.pools where !pool.isGone {
             let view = pool.table.view(at: now)
             if !(0..<view.count).contains(where: { view.passOver($0) == .no }) {
                 reasons.append("No server of pool \(pool.name) may take a client.")
             }
         }
-        return Readiness(reasons: reasons, warnings: self.certificates.problems)
+        let drainFailure = self.drainFailure.withLock { $0 }
+        return Readiness(
+            reasons: reasons,
+            warnings: self.certificates.problems + (drainFailure.map { [$0] } ?? [])
+        )
     }
 
     func explain(_ question: ExplainQuestion) async throws(ExplainError) -> ExplainAnswer {
@@ -137,9 +194,12 @@ final class AdminView: AdminSource {
 
     private func answer(_ explanation: Explanation) -> ExplainAnswer {
         let now = self.now
-        let pool = explanation.pool.map { self.plan.pools[$0] }
+        let plan = self.plan
+        let pool = explanation.pool.map { plan.pools[$0] }
         return ExplainAnswer(
-            route: explanation.route.map { self.plan.routes[$0].name.text },
+            route: explanation.route.map { number in
+                self.served.withLock { $0.routeNames[number].text }
+            },
             pool: pool?.name.rawValue,
             persistence: explanation.persistence,
             rule: explanation.rule,
@@ -153,12 +213,22 @@ final class AdminView: AdminSource {
                     address: server.address,
                     state: pool.table.adminState(candidate.server),
                     health: pool.table.health(candidate.server, at: now),
-                    weight: pool.table.weight(candidate.server),
+                    weight: pool.table.weightShown(candidate.server),
                     openRequests: candidate.openRequests,
                     passedOver: candidate.passOver
                 )
             }
         )
+    }
+}
+
+extension ServerPoolTable {
+    /// The server's health in a word, for people.
+    fileprivate func healthWord(_ server: Int, at now: Instant) -> String {
+        let health = self.health(server, at: now)
+        guard health == .up else { return "\(health.name)" }
+        if self.isStalled(server) { return "stalled" }
+        return self.isStarting(server, at: now) ? "starting" : "up"
     }
 }
 

@@ -27,11 +27,20 @@ package enum Belay {
     ///
     /// - Parameters:
     ///   - settings: checked, with the command line's options applied.
+    ///   - warnings: what is to be logged of them.
     ///   - file: the settings' file, named in messages; nil when there is none.
+    ///   - reread: reads the settings again, for a reload; nil when there is no file.
     /// - Returns: the process's exit status.
     /// - Throws: `StartError` when it could not start.
-    package static func run(settings: Settings, file: String?) throws -> Int32 {
+    package static func run(
+        settings: Settings,
+        warnings: [SettingsProblem] = [],
+        file: String?,
+        reread: (@Sendable () -> (Settings?, [SettingsProblem]))?
+    ) throws -> Int32 {
         let started = SystemClock.monotonicNanoseconds()
+        let environment = ProcessInfo.processInfo.environment
+        let inheritance = Inheritance(environment: environment)
         let signals: SignalSource
         let control: Wakeup
         do {
@@ -40,10 +49,25 @@ package enum Belay {
         } catch {
             throw StartError("the system gives no descriptor for signals: \(error)")
         }
-        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-        var logger = Logger(label: "belay")
-        logger.logLevel = settings.log.level.level
-        let process = try RunningProcess(settings: settings, logger: logger, control: control)
+        LogLevel.shared.set(settings.log.level.level)
+        LoggingSystem.bootstrap { LevelledHandler(label: $0) }
+        let logger = Logger(label: "belay")
+        for warning in warnings { logger.warning("\(warning)") }
+        for warning in inheritance.warnings { logger.warning("\(warning)") }
+        let process: RunningProcess
+        do {
+            process = try RunningProcess(
+                settings: settings,
+                reread: reread,
+                logger: logger,
+                control: control,
+                inheritance: inheritance,
+                supervisor: Supervisor(environment: environment)
+            )
+        } catch {
+            inheritance.sayFailed("\(error)")
+            throw error
+        }
         let milliseconds = (SystemClock.monotonicNanoseconds() - started) / 1_000_000
         for listener in process.addresses { logger.info("listening on \(listener)") }
         let workers = process.workerCount

@@ -1,3 +1,4 @@
+import BelayBytes
 import BelayCore
 import BelayPersistence
 import BelayProxy
@@ -36,27 +37,74 @@ final class CertificateWatch: Sendable {
 
     private struct State {
         var plan: ProxyPlan
+        var builder: PlanBuilder
+        /// By index, the number in the settings.
+        var listenerNumbers: [Int?]
+        var poolNumbers: [Int?]
         var subjects: [Subject]
+
+        init(_ planned: Planned, _ builder: PlanBuilder) {
+            self.plan = planned.plan
+            self.builder = builder
+            self.listenerNumbers = planned.listenerNumbers
+            self.poolNumbers = planned.poolNumbers
+            self.subjects = []
+            for (index, listener) in planned.plan.listeners.enumerated()
+            where listener.tls != nil && planned.listenerNumbers[index] != nil {
+                let name = "listener \(listener.name.text)"
+                self.subjects.append(Subject(place: .listener(index), name: name))
+            }
+            for (index, pool) in planned.plan.pools.enumerated()
+            where !pool.tls.isEmpty && !pool.isGone {
+                self.subjects.append(Subject(place: .pool(index), name: "pool \(pool.name)"))
+            }
+        }
     }
 
-    private let builder: PlanBuilder
     private let mailboxes: [Mailbox]
+    private let health: HealthMailbox
     private let logger: Logger
     private let state: Mutex<State>
 
-    init(plan: ProxyPlan, builder: PlanBuilder, mailboxes: [Mailbox]) {
-        self.builder = builder
+    init(
+        planned: Planned,
+        builder: PlanBuilder,
+        mailboxes: [Mailbox],
+        health: HealthMailbox
+    ) {
         self.mailboxes = mailboxes
+        self.health = health
         self.logger = builder.logger
-        var subjects: [Subject] = []
-        for (index, listener) in plan.listeners.enumerated() where listener.tls != nil {
-            let name = builder.settings.listeners[index].name
-            subjects.append(Subject(place: .listener(index), name: "listener \(name)"))
+        self.state = Mutex(State(planned, builder))
+    }
+
+    /// Puts into a plan what is served now, where files have changed since it was made.
+    func refresh(_ plan: inout ProxyPlan) {
+        self.state.withLock { state in
+            for index in plan.listeners.indices where index < state.plan.listeners.count {
+                plan.listeners[index].tls = state.plan.listeners[index].tls
+            }
+            for index in plan.pools.indices where index < state.plan.pools.count {
+                plan.pools[index].tls = state.plan.pools[index].tls
+            }
         }
-        for (index, pool) in plan.pools.enumerated() where !pool.tls.isEmpty {
-            subjects.append(Subject(place: .pool(index), name: "pool \(pool.name)"))
+    }
+
+    /// From here on the files of this plan are watched, which has just read them; an edit of its
+    /// servers has not.
+    func replace(_ planned: Planned, _ builder: PlanBuilder) {
+        self.state.withLock { state in
+            let before = state.subjects
+            state = State(planned, builder)
+            for index in state.subjects.indices {
+                let name = state.subjects[index].name
+                guard let old = before.first(where: { $0.name == name }) else { continue }
+                state.subjects[index].failures = old.failures
+                guard builder.isEdit else { continue }
+                state.subjects[index].problem = old.problem
+                state.subjects[index].suspicion = old.suspicion
+            }
         }
-        self.state = Mutex(State(plan: plan, subjects: subjects))
     }
 
     /// There is nothing to look at.
@@ -77,7 +125,7 @@ final class CertificateWatch: Sendable {
             return
         }
         do {
-            try self.replace(state.subjects[index].place, &state.plan)
+            try self.replace(state.subjects[index].place, &state)
             state.subjects[index].problem = nil
             state.subjects[index].suspicion = nil
             self.logger.notice("\(state.subjects[index].name): certificates were read again")
@@ -99,19 +147,23 @@ final class CertificateWatch: Sendable {
         }
     }
 
-    private func replace(_ place: Subject.Place, _ plan: inout ProxyPlan) throws {
+    private func replace(_ place: Subject.Place, _ state: inout State) throws {
         switch place {
         case .listener(let index):
-            let listener = self.builder.settings.listeners[index]
+            guard let number = state.listenerNumbers[index] else { return }
+            let listener = state.builder.settings.listeners[number]
             guard let tls = listener.tls else { return }
-            let context = try self.builder.serverContext(tls, of: listener, keys: plan.keyRing)
-            plan.listeners[index].tls = context
+            let keys = state.plan.keyRing
+            let context = try state.builder.serverContext(tls, of: listener, keys: keys)
+            state.plan.listeners[index].tls = context
             for mailbox in self.mailboxes { mailbox.post(.encryptClients(index, context)) }
         case .pool(let index):
-            var pool = plan.pools[index]
-            try self.builder.complete(&pool, self.builder.settings.pools[index])
-            plan.pools[index].tls = pool.tls
+            guard let number = state.poolNumbers[index] else { return }
+            var pool = state.plan.pools[index]
+            try state.builder.complete(&pool, state.builder.settings.pools[number])
+            state.plan.pools[index].tls = pool.tls
             for mailbox in self.mailboxes { mailbox.post(.encryptServers(index, pool.tls)) }
+            self.health.post(.encrypt(index, pool.tls))
         }
     }
 
@@ -136,7 +188,7 @@ final class CertificateWatch: Sendable {
                 for (number, certificate) in context.summary.enumerated() {
                     all.append(
                         CertificateState(
-                            listener: self.builder.settings.listeners[index].name,
+                            listener: state.plan.listeners[index].name.text,
                             certificate: certificate.path,
                             notAfter: certificate.notAfter.seconds,
                             reloadFailures: number == 0 ? subject.failures : 0

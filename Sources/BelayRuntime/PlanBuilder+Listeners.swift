@@ -12,32 +12,34 @@ import Logging
 // when their files change.
 
 extension PlanBuilder {
-    /// What the workers need of each listener. Throws what is wrong with a certificate.
-    func listeners(keys: KeyRing?) throws -> [ListenerPlan] {
-        try self.settings.listeners.map { listener in
-            var plan = ListenerPlan(name: InternedText(listener.name))
-            plan.kind = listener.kind == .tcp ? .tcp : .http
-            plan.speaksHTTP1 = listener.protocols.contains(.http1)
-            plan.speaksHTTP2 = listener.protocols.contains(.http2)
-            plan.redirectPort = listener.redirectToHTTPS
-            plan.strictTransport = listener.hsts.map { InternedText($0.fieldLine) }
-            plan.proxyHeader =
-                switch listener.proxyProtocol {
-                case .off: .off
-                case .optional: .optional
-                case .required: .required
-                }
-            if let tls = listener.tls {
-                plan.passesCertificates =
-                    tls.clientCertificates != nil && self.settings.headers.clientCertificate
-                plan.tls = try self.serverContext(tls, of: listener, keys: keys)
+    /// What the workers need of a listener. Throws what is wrong with a certificate.
+    func listener(
+        _ listener: Settings.Listener,
+        keys: KeyRing?,
+        pools: [PoolName: Int]
+    ) throws -> ListenerPlan {
+        var plan = ListenerPlan(name: InternedText(listener.name))
+        plan.kind = listener.kind == .tcp ? .tcp : .http
+        plan.speaksHTTP1 = listener.protocols.contains(.http1)
+        plan.speaksHTTP2 = listener.protocols.contains(.http2)
+        plan.redirectPort = listener.redirectToHTTPS
+        plan.strictTransport = listener.hsts.map { InternedText($0.fieldLine) }
+        plan.proxyHeader =
+            switch listener.proxyProtocol {
+            case .off: .off
+            case .optional: .optional
+            case .required: .required
             }
-            plan.names = try listener.sni.map { rule in
-                (host: HostMatch(rule.host), pool: try self.poolIndex(rule.pool))
-            }
-            plan.pool = try listener.pool.map { try self.poolIndex($0) }
-            return plan
+        if let tls = listener.tls {
+            plan.passesCertificates =
+                tls.clientCertificates != nil && self.settings.headers.clientCertificate
+            plan.tls = try self.serverContext(tls, of: listener, keys: keys)
         }
+        plan.names = try listener.sni.map { rule in
+            (host: HostMatch(rule.host), pool: try Self.index(of: rule.pool, pools))
+        }
+        plan.pool = try listener.pool.map { try Self.index(of: $0, pools) }
+        return plan
     }
 
     /// The encryption of a listener, from its files as they are now.
@@ -84,8 +86,8 @@ extension PlanBuilder {
         }
     }
 
-    func poolIndex(_ name: PoolName) throws -> Int {
-        guard let index = self.settings.pools.firstIndex(where: { $0.name == name }) else {
+    private static func index(of name: PoolName, _ pools: [PoolName: Int]) throws -> Int {
+        guard let index = pools[name] else {
             throw StartError("a listener names the pool \(name), which the file has not")
         }
         return index
@@ -112,15 +114,14 @@ extension PlanBuilder {
             case .ssl: plan.proxyHeaderTLVs.insert(.ssl)
             }
         }
-        plan.health = pool.health.map {
-            HealthCheckPlan(
-                interval: $0.interval,
-                timeout: $0.timeout,
-                fall: $0.fall,
-                rise: $0.rise
-            )
+        guard let tls = pool.tls else {
+            plan.tls = []
+            return
         }
-        guard let tls = pool.tls else { return }
+        if self.isEdit, let context = plan.tls.first?.context {
+            self.encrypt(&plan, pool, tls, context)
+            return
+        }
         var settings = TLSClientSettings()
         settings.authorities = tls.authorities
         settings.verifies = tls.verify
@@ -130,15 +131,24 @@ extension PlanBuilder {
         settings.minimum = TLSVersion(tls.minimum)
         settings.protocols = plan.speaksHTTP2 ? [.http2] : [.http11]
         do throws(TLSSettingsError) {
-            let context = try TLSClientContext(settings)
-            plan.tls = pool.servers.map { server in
-                ServerEncryption(
-                    context: context,
-                    serverName: tls.serverName ?? server.address.host
-                )
-            }
+            self.encrypt(&plan, pool, tls, try TLSClientContext(settings))
         } catch {
             throw StartError("pool \(pool.name): \(error)")
+        }
+    }
+
+    private func encrypt(
+        _ plan: inout PoolPlan,
+        _ pool: Settings.ServerPool,
+        _ tls: Settings.PoolTLS,
+        _ context: TLSClientContext
+    ) {
+        let hosts = Dictionary(pool.servers.map { ($0.name, $0.address.host) }) { one, _ in one }
+        plan.tls = plan.servers.map { server in
+            ServerEncryption(
+                context: context,
+                serverName: tls.serverName ?? hosts[server.name] ?? "\(server.address.ip)"
+            )
         }
     }
 }

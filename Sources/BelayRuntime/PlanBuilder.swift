@@ -5,37 +5,30 @@ import BelayCrypto
 import BelayHTTP
 import BelayPersistence
 import BelayProxy
-import BelaySettings
+package import BelaySettings
 import BelayTelemetry
 import BelayTransport
 import Foundation
-import Logging
+package import Logging
 
 /// Turns checked settings into what the workers need: names are resolved, keys are read, tables are
 /// made. Reads files and asks the resolver, so it runs before the workers do.
-struct PlanBuilder {
-    let settings: Settings
+package struct PlanBuilder {
+    package var settings: Settings
     let logger: Logger
+    /// Another process of this Belay has the state directory in use, and hands over.
+    var sharesState = false
+    /// Only servers are different: no file is read again.
+    package var isEdit = false
+    /// By pool, places of removed servers that others may have.
+    package var free: [Int: [Int]] = [:]
 
-    func plan(connectionsMax: Int) throws -> ProxyPlan {
-        // Binding cookies and session tickets are sealed with the same ring's keys.
-        let needsKeys =
-            self.settings.pools.contains { $0.persistence != nil }
-            || self.settings.listeners.contains { $0.tls?.tickets ?? false }
-        let keyRing = needsKeys ? try self.keyRing() : nil
-        return ProxyPlan(
-            limits: self.limits(connectionsMax: connectionsMax),
-            listeners: try self.listeners(keys: keyRing),
-            routes: try self.routes(),
-            pools: try self.settings.pools.map { try self.pool($0) },
-            rules: self.rules(),
-            trusted: self.settings.trustedProxies,
-            errorPages: try self.errorPages(),
-            keyRing: keyRing
-        )
+    package init(settings: Settings, logger: Logger) {
+        self.settings = settings
+        self.logger = logger
     }
 
-    private func limits(connectionsMax: Int) -> ProxyLimits {
+    func limits(connectionsMax: Int) -> ProxyLimits {
         let wanted = self.settings.limits
         var limits = ProxyLimits()
         limits.connections = Swift.min(wanted.connections, connectionsMax)
@@ -58,7 +51,7 @@ struct PlanBuilder {
         return limits
     }
 
-    private func rules() -> ForwardingRules {
+    func rules() -> ForwardingRules {
         var rules = ForwardingRules()
         rules.xForwarded = self.settings.headers.xForwarded
         rules.forwarded = self.settings.headers.forwarded
@@ -70,73 +63,23 @@ struct PlanBuilder {
         return rules
     }
 
-    private func routes() throws -> [RoutePlan] {
-        let numbers = Dictionary(
-            uniqueKeysWithValues: self.settings.pools.enumerated().map { ($1.name, $0) }
-        )
-        return try self.settings.routes.map { route in
-            guard let pool = numbers[route.pool] else {
-                throw StartError("the route \(route.name) names no pool of the file")
-            }
-            var methods: UInt16 = 0
-            for method in route.match.methods {
-                methods |= 1 << UInt16(Method(name: method).rawValue)
-            }
-            var plan = RoutePlan(
-                name: InternedText(route.name),
-                host: HostMatch(route.match.host),
-                path: InternedText(route.match.path.text),
-                methods: methods,
-                pool: pool
-            )
-            plan.origins = route.origins.map { OriginRule($0) }
-            return plan
+    func route(_ route: Settings.Route, pool: Int) -> RoutePlan {
+        var methods: UInt16 = 0
+        for method in route.match.methods {
+            methods |= 1 << UInt16(Method(name: method).rawValue)
         }
-    }
-
-    private func pool(_ pool: Settings.ServerPool) throws -> PoolPlan {
-        let weights = pool.servers.map(\.weight)
-        let names = pool.servers.map(\.name)
-        let table = ServerPoolTable(
-            weights: weights,
-            openMax: pool.servers.map { $0.maxConnections ?? 0 },
-            ejection: EjectionPolicy(
-                failuresMax: pool.failures.count,
-                window: pool.failures.window,
-                eject: pool.failures.eject,
-                ejectMax: pool.failures.ejectMax,
-                ejectShare: pool.failures.ejectShare
-            )
+        var plan = RoutePlan(
+            name: InternedText(route.name),
+            host: HostMatch(route.match.host),
+            path: InternedText(route.match.path.text),
+            methods: methods,
+            pool: pool
         )
-        for (index, server) in pool.servers.enumerated() {
-            table.setAdminState(server.state, index)
-        }
-        var plan = PoolPlan(
-            name: pool.name,
-            algorithm: pool.balance,
-            servers: try pool.servers.map { server in
-                ServerPlan(name: server.name, address: try resolve(server.address))
-            },
-            table: table,
-            lookup: try ServerLookup(names),
-            balancer: Balancer(
-                algorithm: pool.balance,
-                weights: weights,
-                names: names,
-                loadBound: pool.loadBound,
-                seed: 0
-            ),
-            retries: pool.retries,
-            connectTimeout: self.settings.connectTimeout(of: pool),
-            idleConnections: pool.keep.idleConnections,
-            idleTimeout: pool.keep.idle,
-            persistence: try pool.persistence.map { try self.persistence($0.cookie, pool.name) }
-        )
-        try self.complete(&plan, pool)
+        plan.origins = route.origins.map { OriginRule($0) }
         return plan
     }
 
-    private func persistence(
+    func persistence(
         _ cookie: Settings.BindingCookie,
         _ pool: PoolName
     ) throws -> PersistenceSettings {
@@ -152,6 +95,11 @@ struct PlanBuilder {
             case .always: .always
             case .never: .never
             }
+        let keep: PersistenceSettings.Keep =
+            switch cookie.keep {
+            case .session: .session
+            case .binding: .binding
+            }
         do {
             return try PersistenceSettings(
                 name: cookie.name,
@@ -159,6 +107,9 @@ struct PlanBuilder {
                 path: cookie.path,
                 sameSite: sameSite,
                 secure: secure,
+                partitioned: cookie.partitioned,
+                httpOnly: cookie.httpOnly,
+                keep: keep,
                 idle: cookie.idle,
                 lifetime: cookie.lifetime
             )
@@ -169,7 +120,7 @@ struct PlanBuilder {
 
     // MARK: Files
 
-    private func keyRing() throws -> KeyRing {
+    func keyRing() throws -> KeyRing {
         do {
             if !self.settings.keys.ring.isEmpty {
                 let keys = self.settings.keys.ring.map { SecretBytes(copying: $0.bytes.span) }
@@ -202,7 +153,7 @@ struct PlanBuilder {
         return NSHomeDirectory() + "/.local/state/belay"
     }
 
-    private func errorPages() throws -> ErrorPages {
+    func errorPages() throws -> ErrorPages {
         guard let directory = self.settings.errorPages else { return ErrorPages() }
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
             throw StartError("the directory of error pages can't be read: \(directory)")
@@ -226,7 +177,7 @@ struct PlanBuilder {
 }
 
 /// The address of a server: as written, or the first that the resolver gives for its name.
-private func resolve(_ address: Settings.ServerAddress) throws -> SocketAddress {
+func resolve(_ address: Settings.ServerAddress) throws -> SocketAddress {
     if let ip = IPAddress(address.host) { return SocketAddress(ip: ip, port: address.port) }
     guard let ip = Resolver.address(of: address.host) else {
         throw StartError("the server's name \(address.host) can't be resolved")

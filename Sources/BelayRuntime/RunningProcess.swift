@@ -16,33 +16,162 @@ final class RunningProcess: Sendable {
     // Limit: descriptors that are neither a client's nor a server's connection: listeners, epoll,
     // wakeups, logs, the admin's connections, pipes for splicing.
     private static let ownDescriptors = 512
-    // Limit: connections that the kernel keeps for a listener until a worker takes them.
-    private static let backlog = 4096
-    // Limit: how often the files of certificates are looked at, in milliseconds.
-    private static let certificateInterval: Int32 = 1000
+    // Limit: how often the files of certificates are looked at, and drains, in milliseconds.
+    private static let tickInterval: Int32 = 1000
 
-    private let settings: Settings
-    private let logger: Logger
+    /// What is served now; changed by `reload` only.
+    struct Serving: Sendable {
+        var planned: Planned
+        var names: TelemetryNames
+        var store: MetricsStore
+    }
+
+    /// Those it was started with.
+    let settings: Settings
+    let logger: Logger
     private let control: Wakeup
-    private let plan: ProxyPlan
-    private let names: TelemetryNames
-    private let sink: LogSink?
-    private let store: MetricsStore
+    let connectionsMax: Int
+    /// Nil until a file of settings wants an access log.
+    let sink: Mutex<LogSink?>
+    let noticeNames: NoticeNames
+    let serving: Mutex<Serving>
+    let drains: Mutex<DrainBook>
+    let rebalancing: Mutex<[Int: Rebalancing]> = Mutex([:])
+    /// Plans take each other's place one after the other.
+    let changing = Mutex(())
+    /// Reads the settings again, as the process was told at its start; nil: there is no file.
+    let reread: (@Sendable () -> (Settings?, [SettingsProblem]))?
     private let shared: SharedState
-    private let mailboxes: [Mailbox]
+    let mailboxes: [Mailbox]
     private let outcome: StartOutcome
     private let threads: Mutex<[SystemThread]> = Mutex([])
     private let admin: Mutex<Task<Void, Never>?> = Mutex(nil)
-    private let view: AdminView
-    private let certificates: CertificateWatch
+    let health: HealthMailbox
+    let discovery: Discovery
+    let view: AdminView
+    let certificates: CertificateWatch
+    let sockets: ListeningSockets
+    let supervisor: Supervisor
+    let phase = Mutex(Phase.serving)
+    /// What the file said last, and what was changed beside it.
+    let wishes: Mutex<Wishes>
+    /// When servers were removed, as far as it is known.
+    let removals = Mutex<[ServerPlace: Instant]>([:])
+    let reloads = Mutex(ReloadCounts())
+    /// The program's file, as it was called when this process began.
+    let executable: String
     let addresses: [SocketAddress]
 
     var workerCount: Int { self.mailboxes.count }
 
-    init(settings: Settings, logger: Logger, control: Wakeup) throws {
+    init(
+        settings: Settings,
+        reread: (@Sendable () -> (Settings?, [SettingsProblem]))?,
+        logger: Logger,
+        control: Wakeup,
+        inheritance: Inheritance,
+        supervisor: Supervisor
+    ) throws {
+        let workers = settings.workers ?? Machine.coreCount
+        // First of all, so that clients who come early wait in the sockets' queues.
+        self.sockets = ListeningSockets(inheritance: inheritance, workers: workers)
+        let listeners = Array(settings.listeners.enumerated())
+        let workerSockets = try self.sockets.open(listeners.map { (index: $0, listener: $1) })
+        self.addresses = listeners.map { [sockets] index, listener in
+            sockets.address(index) ?? listener.address
+        }
+        for address in self.sockets.closeUnclaimed() {
+            logger.warning("no listener is at \(address), which was handed over at the start")
+        }
+        self.supervisor = supervisor
+        self.executable = Self.program
+        self.wishes = Mutex(Wishes(file: settings))
+        self.reread = reread
         self.settings = settings
         self.logger = logger
         self.control = control
+        self.connectionsMax = Self.room(settings, logger)
+        var builder = PlanBuilder(settings: settings, logger: logger)
+        builder.sharesState = inheritance.isSuccessor
+        var warnings: [String] = []
+        let book = DrainBook(directory: builder.stateDirectory(), warnings: &warnings)
+        let planned = try Self.firstPlan(builder, book, self.connectionsMax, &warnings)
+        for warning in warnings { logger.warning("\(warning)") }
+        self.drains = Mutex(book)
+        let names = planned.names(after: nil)
+        self.noticeNames = NoticeNames(planned.plan)
+        let store = MetricsStore(names: names, workers: workers)
+        self.serving = Mutex(Serving(planned: planned, names: names, store: store))
+        let sink = try Self.sink(settings, workers)
+        self.sink = Mutex(sink)
+        do {
+            self.mailboxes = try (0..<workers).map { _ in try Mailbox() }
+        } catch {
+            throw StartError("the system gives no descriptor for a worker: \(error)")
+        }
+        self.shared = SharedState(
+            mailboxes: self.mailboxes,
+            notices: Self.notices(self.noticeNames, logger)
+        )
+        self.discovery = Discovery(logger: logger)
+        do { self.health = try HealthMailbox() } catch {
+            throw StartError("the system gives no descriptor for checks: \(error)")
+        }
+        self.certificates = CertificateWatch(
+            planned: planned,
+            builder: builder,
+            mailboxes: self.mailboxes,
+            health: self.health
+        )
+        self.outcome = StartOutcome(control: control)
+        self.view = AdminView(
+            planned: planned,
+            store: store,
+            sink: sink,
+            mailbox: self.mailboxes[0],
+            certificates: self.certificates
+        )
+        try self.begin(planned, workerSockets, inheritance)
+    }
+
+    // MARK: Parts
+
+    /// Starts the threads, and says so to whoever waits for it.
+    private func begin(
+        _ planned: Planned,
+        _ sockets: [[WorkerSocket]],
+        _ inheritance: Inheritance
+    ) throws {
+        self.reloads.withLock { $0.lastSuccess = self.unixNow }
+        self.showReloads()
+        for worker in sockets.indices {
+            try self.start(worker: worker, listeners: sockets[worker])
+        }
+        try self.outcome.waitForStart(of: sockets.count)
+        self.startChecks(planned.plan.pools)
+        self.startDiscovery()
+        self.keepDrains()
+        self.view.take(
+            { [weak self] command throws(AdminRefusal) in
+                guard let self else { throw AdminRefusal(503, "Belay is stopping.") }
+                return try self.perform(command)
+            },
+            drains: { [weak self] in self?.drainReports() ?? [:] }
+        )
+        self.view.setState(.serving)
+        inheritance.sayReady()
+        try self.startAdmin(isPatient: inheritance.isSuccessor)
+        self.supervisor.say("READY=1")
+    }
+
+    private static var program: String {
+        let files = FileManager.default
+        let path = try? files.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return path ?? CommandLine.arguments[0]
+    }
+
+    /// How many connections of clients fit.
+    private static func room(_ settings: Settings, _ logger: Logger) -> Int {
         let descriptors = Machine.raiseDescriptorLimit()
         // A quarter is left for connections to servers, which idle clients don't need.
         let room = Swift.max(16, (descriptors - Self.ownDescriptors) / 4 * 3)
@@ -54,132 +183,86 @@ final class RunningProcess: Sendable {
                 """
             )
         }
-        let builder = PlanBuilder(settings: settings, logger: logger)
-        let plan = try builder.plan(connectionsMax: room)
-        self.plan = plan
-        self.names = TelemetryNames(
-            routes: plan.routes.map(\.name),
-            pools: plan.pools.map { pool in
-                ServerPoolNames(name: pool.text, servers: pool.servers.map(\.text))
-            },
-            refusals: MessageError.allCases.map { InternedText("\($0.name)") }
-        )
-        let workers = settings.workers ?? Machine.coreCount
-        self.store = MetricsStore(names: self.names, workers: workers)
-        self.sink = try Self.sink(settings, workers)
-        self.shared = SharedState(notices: Self.notices(plan, logger))
-        do {
-            self.mailboxes = try (0..<workers).map { _ in try Mailbox() }
-        } catch {
-            throw StartError("the system gives no descriptor for a worker: \(error)")
-        }
-        self.certificates = CertificateWatch(
-            plan: plan,
-            builder: builder,
-            mailboxes: self.mailboxes
-        )
-        let sockets = try Self.listen(settings, workers)
-        self.addresses = sockets.map { $0[0].localAddress() ?? settings.listeners[0].address }
-        self.outcome = StartOutcome(control: control)
-        self.view = AdminView(
-            plan: plan,
-            names: self.names,
-            store: self.store,
-            sink: self.sink,
-            mailbox: self.mailboxes[0],
-            certificates: self.certificates
-        )
-        for worker in 0..<workers {
-            try self.start(worker: worker, listeners: sockets.map { $0[worker] })
-        }
-        try self.outcome.waitForStart(of: workers)
-        try self.startAdmin()
-        self.view.setState(.serving)
+        return room
     }
 
-    // MARK: Parts
+    /// The plan to begin with. Servers that were leaving when the process before this one ended go
+    /// on leaving: they are in a plan before it.
+    private static func firstPlan(
+        _ builder: PlanBuilder,
+        _ drains: DrainBook,
+        _ room: Int,
+        _ warnings: inout [String]
+    ) throws -> Planned {
+        func make(_ builder: PlanBuilder, after old: Planned?) throws -> Planned {
+            let planned = try builder.planned(connectionsMax: room, after: old)
+            let now = Instant(nanoseconds: SystemClock.monotonicNanoseconds())
+            for change in planned.changes + planned.lateChanges { change(now) }
+            warnings += planned.warnings
+            return planned
+        }
+        guard let before = drains.withLeavers(builder.settings) else {
+            return try make(builder, after: nil)
+        }
+        var first = builder
+        first.settings = before
+        var second = builder
+        second.isEdit = true
+        return try make(second, after: try make(first, after: nil))
+    }
 
     private static func sink(_ settings: Settings, _ workers: Int) throws -> LogSink? {
-        let target: BelayTelemetry.LogTarget
-        switch settings.log.access {
-        case .off: return nil
-        case .json, .text: break
-        }
-        switch settings.log.accessTo {
-        case .stdout: target = .standardOutput
-        case .file(let path): target = .file(path)
-        }
+        guard settings.log.format != nil else { return nil }
+        let target = LogTarget(settings.log.accessTo)
         do { return try LogSink(target: target, workers: workers) } catch {
             throw StartError("the access log: \(error)")
         }
     }
 
     private static func notices(
-        _ plan: ProxyPlan,
+        _ names: NoticeNames,
         _ logger: Logger
     ) -> @Sendable (SharedState.Notice) -> Void {
-        let pools = plan.pools.map { pool in
-            (pool.name.rawValue, pool.servers.map { $0.name.rawValue })
-        }
-        return { notice in
+        { notice in
             switch notice {
             case .ejected(let pool, let server, let span):
-                let (name, servers) = pools[pool]
+                let server = names.name(pool, server)
                 let time = "\(span.milliseconds) ms"
-                logger.warning("\(name)/\(servers[server]) failed too often: ejected for \(time)")
+                logger.warning("\(server) failed too often: ejected for \(time)")
             case .returned(let pool, let server):
-                let (name, servers) = pools[pool]
-                logger.notice("\(name)/\(servers[server]) has returned: it answers again")
-            case .checkedDown(let pool, let server):
-                let (name, servers) = pools[pool]
-                logger.warning("\(name)/\(servers[server]) is down: it accepts no connections")
+                let server = names.name(pool, server)
+                logger.notice("\(server) has returned: it answers again")
+            case .checkedDown(let pool, let server, let reason):
+                let server = names.name(pool, server)
+                logger.warning("\(server) is down: \(reason)")
             case .checkedUp(let pool, let server):
-                let (name, servers) = pools[pool]
-                logger.notice("\(name)/\(servers[server]) is up: it accepts connections again")
+                let server = names.name(pool, server)
+                logger.notice("\(server) is up again")
+            case .agent(let pool, let server, let text):
+                logger.notice("\(names.name(pool, server)): \(text)")
+            case .outlier(let pool, let server, let reason, let span):
+                let server = names.name(pool, server)
+                logger.warning("\(server): \(reason): ejected for \(span.milliseconds) ms")
+            case .panic(let pool, let isOn):
+                let pool = names.name(pool)
+                logger.warning(
+                    isOn
+                        ? "pool \(pool): so few servers are up that health is ignored"
+                        : "pool \(pool): enough servers are up again"
+                )
+            case .stalled(let pool, let server):
+                let server = names.name(pool, server)
+                logger.warning(
+                    "\(server) is silent while requests wait: no new clients"
+                )
             case .handshakeFailed(let pool, let server, let failure):
-                let (name, servers) = pools[pool]
-                logger.warning("\(name)/\(servers[server]): no TLS: \(failure.text)")
+                let server = names.name(pool, server)
+                logger.warning("\(server): no TLS: \(failure.text)")
             }
         }
     }
 
-    /// For each listener a socket for each worker, all on one port.
-    private static func listen(_ settings: Settings, _ workers: Int) throws -> [[Descriptor]] {
-        var all: [[Descriptor]] = []
-        for listener in settings.listeners {
-            var sockets: [Descriptor] = []
-            var address = listener.address
-            if address.port != 0, Descriptor.isListenedOn(address) {
-                throw StartError(Self.sentence(.addressInUse, address))
-            }
-            for _ in 0..<workers {
-                do throws(SystemError) {
-                    let socket = try Descriptor.listen(on: address, backlog: Self.backlog)
-                    sockets.append(socket)
-                    // Port 0: the system chose one for the first, the others share it.
-                    if address.port == 0, let bound = socket.localAddress() {
-                        address.port = bound.port
-                    }
-                } catch {
-                    throw StartError(Self.sentence(error, address))
-                }
-            }
-            all.append(sockets)
-        }
-        return all
-    }
-
-    private static func sentence(_ error: SystemError, _ address: SocketAddress) -> String {
-        switch error {
-        case .addressInUse:
-            "cannot listen on \(address): another program has this address"
-        case .permissionDenied:
-            "cannot listen on \(address): ports below 1024 need root or CAP_NET_BIND_SERVICE"
-        default: "cannot listen on \(address): \(error)"
-        }
-    }
-
-    private func start(worker: Int, listeners: [Descriptor]) throws {
+    private func start(worker: Int, listeners: [WorkerSocket]) throws {
         let thread = SystemThread.start { [self] in
             self.runWorker(worker, listeners)
         }
@@ -188,31 +271,32 @@ final class RunningProcess: Sendable {
     }
 
     /// A worker's thread: makes the worker, runs it, tells how it went.
-    private func runWorker(_ index: Int, _ listeners: [Descriptor]) {
+    private func runWorker(_ index: Int, _ listeners: [WorkerSocket]) {
         if self.settings.pinWorkers, !Machine.pinThread(toCore: index) {
             self.logger.warning("worker \(index) can't be pinned to a core")
         }
         do {
-            let capacity = self.plan.limits.connections * 2 + 64
+            let serving = self.serving.withLock { $0 }
+            let capacity = serving.planned.plan.limits.connections * 2 + 64
             let engine = try Self.engine(capacity, self.mailboxes[index].wakeup)
             let clock = WallClock(
                 unixNanoseconds: SystemClock.unixNanoseconds(),
                 at: engine.now
             )
             var logs = Slab<WorkerLog>(capacity: 1)
-            if let sink = self.sink {
+            if let sink = self.sink.withLock({ $0 }) {
                 let format: LogFormat = self.settings.log.access == .json ? .json : .text
-                let log = AccessLog(format: format, names: self.names, clock: clock)
+                let log = AccessLog(format: format, names: serving.names, clock: clock)
                 _ = logs.insert(sink.log(of: index, log))
             }
             var worker = try Worker(
                 index: index,
-                plan: self.plan,
+                plan: serving.planned.plan,
                 engine: engine,
                 listeners: listeners,
                 mailbox: self.mailboxes[index],
                 shared: self.shared,
-                metrics: self.store.workers[index],
+                metrics: serving.store.workers[index],
                 logs: logs,
                 seed: UInt64.random(in: .min ... .max)
             )
@@ -222,6 +306,47 @@ final class RunningProcess: Sendable {
         } catch {
             self.outcome.workerFailed("worker \(index) could not start: \(error)")
         }
+    }
+
+    /// The thread that looks for servers that the settings don't name.
+    private func startDiscovery() {
+        self.discovery.follow(self.settings)
+        let thread = SystemThread.start { [self] in
+            self.discovery.run { pool, origin, servers in
+                let report = self.change(pool, [.replaceAll(servers)], by: origin)
+                return report.succeeded ? nil : report.problems.joined(separator: "; ")
+            }
+        }
+        guard let thread else {
+            self.logger.error("servers are not looked for: the system gives no thread")
+            return
+        }
+        self.threads.withLock { $0.append(thread) }
+    }
+
+    /// The thread that checks servers.
+    private func startChecks(_ pools: [PoolPlan]) {
+        let (health, notices, logger) = (self.health, self.shared.notices, self.logger)
+        let workers = self.mailboxes
+        let thread = SystemThread.start {
+            do {
+                var checker = try HealthChecker(
+                    pools: pools,
+                    mailbox: health,
+                    workers: workers,
+                    notices: notices,
+                    seed: UInt64.random(in: .min ... .max)
+                )
+                checker.run()
+            } catch {
+                logger.error("servers are not checked: \(error)")
+            }
+        }
+        guard let thread else {
+            self.logger.error("servers are not checked: the system gives no thread")
+            return
+        }
+        self.threads.withLock { $0.append(thread) }
     }
 
     /// An engine with as many blocks as the system has address space for.
@@ -245,7 +370,12 @@ final class RunningProcess: Sendable {
         }
     }
 
-    private func startAdmin() throws {
+    // Limit: how long the process before this one may take to give the admin address up.
+    private static let adminPatience = TimeSpan.seconds(30)
+
+    /// Opens the admin address. Where another process still has it, for whoever is patient: as soon
+    /// as that gives it up; that is not waited for.
+    private func startAdmin(isPatient: Bool) throws {
         guard let admin = self.settings.admin else { return }
         let view = self.view
         let logger = self.logger
@@ -255,7 +385,14 @@ final class RunningProcess: Sendable {
         // affairs, such as that it was cancelled at the end.
         quiet.logLevel = .critical
         let adminLogger = quiet
+        let patience = isPatient ? Self.adminPatience.nanoseconds : 0
+        let end = SystemClock.monotonicNanoseconds() + patience
         let task = Task {
+            while Descriptor.isListenedOn(admin.address),
+                SystemClock.monotonicNanoseconds() < end
+            {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
             do {
                 try await AdminServer.run(
                     source: view,
@@ -266,11 +403,16 @@ final class RunningProcess: Sendable {
                     outcome.adminStarted()
                 }
             } catch {
+                if isPatient { logger.error("\(error)") }
                 outcome.adminFailed("\(error)")
             }
         }
         self.admin.withLock { $0 = task }
-        try self.outcome.waitForAdmin()
+        if !isPatient { try self.outcome.waitForAdmin() }
+    }
+
+    func closeAdmin() {
+        self.admin.withLock { $0?.cancel() }
     }
 
     // MARK: Signals and the end
@@ -279,8 +421,7 @@ final class RunningProcess: Sendable {
     func serve(signals: SignalSource) -> Int32 {
         var isStopping = false
         while self.outcome.runningWorkers > 0 {
-            let wait = self.certificates.isIdle ? -1 : Self.certificateInterval
-            switch signals.next(or: self.control, milliseconds: wait) {
+            switch signals.next(or: self.control, milliseconds: Self.tickInterval) {
             case .terminate, .interrupt:
                 if isStopping {
                     self.logger.notice("a second signal: stopping at once")
@@ -292,21 +433,40 @@ final class RunningProcess: Sendable {
                         "stopping: no new connections, up to \(span.milliseconds) ms for what runs"
                     )
                     self.view.setState(.stopping)
+                    self.supervisor.say("STOPPING=1")
                     for mailbox in self.mailboxes { mailbox.post(.stop(within: span)) }
                 }
             case .hangup:
-                self.sink?.reopen()
-                self.certificates.look(isAsked: true)
-            case .user1: self.sink?.reopen()
+                self.reopenLog()
+                if self.reread == nil {
+                    self.certificates.look(isAsked: true)
+                } else {
+                    _ = self.reload()
+                }
+            case .user1: self.reopenLog()
             case .user2: break
-            case nil: self.certificates.look(isAsked: false)
+            case nil: self.tick()
             }
         }
+        self.health.post(.stop)
+        self.discovery.stop()
         for thread in self.threads.withLock({ $0 }) { thread.join() }
-        self.admin.withLock { $0?.cancel() }
-        if let sink = self.sink, !sink.stop() {
+        for pool in self.serving.withLock({ $0.planned.plan.pools }) { pool.bindingTable?.close() }
+        self.closeAdmin()
+        if let sink = self.sink.withLock({ $0 }), !sink.stop() {
             self.logger.warning("the last lines of the access log could not be written")
         }
         return 0
+    }
+
+    private func reopenLog() { self.sink.withLock { $0?.reopen() } }
+
+    /// About once a second: what must not wait for anybody.
+    private func tick() {
+        self.followRemovals()
+        if !self.certificates.isIdle { self.certificates.look(isAsked: false) }
+        self.keepDrains()
+        self.keepRebalancing()
+        self.keepPools()
     }
 }
