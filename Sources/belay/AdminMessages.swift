@@ -31,22 +31,35 @@ package enum AdminCallError: Error, Equatable {
     }
 }
 
-/// A GET.
+/// A request to the admin server.
 package struct AdminRequest {
+    package let method: String
     package let path: String
     package let to: SocketAddress
+    package let body: [UInt8]
 
-    package init(path: String, to address: SocketAddress) {
+    package init(
+        _ method: String = "GET",
+        path: String,
+        to address: SocketAddress,
+        body: [UInt8] = []
+    ) {
+        self.method = method
         self.path = path
         self.to = address
+        self.body = body
     }
 
     package var bytes: [UInt8] {
-        let lines = [
-            "GET \(self.path) HTTP/1.1", "Host: \(self.to)", "Accept: application/json",
-            "User-Agent: belay-explain", "Connection: close", "", "",
+        var lines = [
+            "\(self.method) \(self.path) HTTP/1.1", "Host: \(self.to)",
+            "Accept: application/json", "User-Agent: belay", "Connection: close",
         ]
-        return Array(lines.joined(separator: "\r\n").utf8)
+        if self.method != "GET" {
+            lines += ["Belay-Admin: 1", "Content-Length: \(self.body.count)"]
+        }
+        if !self.body.isEmpty { lines.append("Content-Type: application/json") }
+        return Array((lines + ["", ""]).joined(separator: "\r\n").utf8) + self.body
     }
 }
 
@@ -86,9 +99,10 @@ package struct AdminAnswer: Equatable {
         }
     }
 
-    /// The body of a 200. Belay's errors are an object with a sentence.
+    /// The body of a 200, or of a 422: settings that are not served are told of in it. Belay's
+    /// errors are an object with a sentence.
     package func successfulBody() throws(AdminCallError) -> [UInt8] {
-        if self.status == 200 { return self.body }
+        if self.status == 200 || self.status == 422 { return self.body }
         struct Failure: Decodable { let error: String }
         let failure = try? JSONDecoder().decode(Failure.self, from: Data(self.body))
         guard let failure else { throw .notBelay }

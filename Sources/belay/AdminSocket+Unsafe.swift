@@ -7,18 +7,23 @@ import Glibc
 enum AdminSocket {
     // Limit: 10,000 candidates take about 2 MiB.
     private static let answerMax = 16 << 20
-    // Limit: an operator does not wait longer; Belay answers within a millisecond.
-    private static let patience = Duration.seconds(5)
+    // Limit: an operator does not wait longer; Belay answers within a millisecond, unless what is
+    // asked takes its time.
+    static let patience = 5
 
     /// Sends the bytes and returns everything that comes back until the other side closes.
-    static func ask(_ request: [UInt8], at address: SocketAddress) throws(AdminCallError) -> [UInt8]
-    {
-        let deadline = ContinuousClock.now + self.patience
+    /// `patience`: seconds to wait.
+    static func ask(
+        _ request: [UInt8],
+        at address: SocketAddress,
+        patience: Int = AdminSocket.patience
+    ) throws(AdminCallError) -> [UInt8] {
+        let deadline = ContinuousClock.now + .seconds(patience)
         let family = address.ip.isV4 ? AF_INET : AF_INET6
         let socket = Glibc.socket(family, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw .noConnection(systemError()) }
         defer { close(socket) }
-        let second = timeval(tv_sec: Int(self.patience.components.seconds), tv_usec: 0)
+        let second = timeval(tv_sec: patience, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             // Safe: the pointer is used during the call only, with the size of what it points to.
             unsafe withUnsafePointer(to: second) { time in

@@ -24,13 +24,17 @@ package struct BelayCommand: ParsableCommand {
 
               belay explain --host shop.example.com --path /cart
                                           says which server would answer, and why
+              belay servers               says how they are, and who is bound to them
+              belay drain shop1           empties a server; belay reload takes a new file
               curl http://127.0.0.1:9900/metrics
 
             What a settings file can say stands in `belay reference`.
             """,
         version: Belay.version,
         subcommands: [
-            RunCommand.self, CheckCommand.self, ExplainCommand.self, ReferenceCommand.self,
+            RunCommand.self, CheckCommand.self, ReloadCommand.self, UpgradeCommand.self,
+            ServersCommand.self, ServerCommand.self, DrainCommand.self, RebalanceCommand.self,
+            BindingsCommand.self, ExplainCommand.self, ReferenceCommand.self,
         ]
     )
 

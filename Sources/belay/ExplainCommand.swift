@@ -1,7 +1,6 @@
 package import ArgumentParser
 package import BelayAdmin
-package import BelayCore
-import Foundation
+import BelayCore
 
 /// `belay explain`: which server would answer, asked of the Belay that runs.
 package struct ExplainCommand: ParsableCommand {
@@ -45,39 +44,20 @@ package struct ExplainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The client's IP address.", valueName: "address"))
     var from: String?
 
-    @Option(help: ArgumentHelp("The admin address of the running Belay.", valueName: "address"))
-    var admin = "127.0.0.1:9900"
-
-    @Flag(help: "Print the answer as JSON.")
-    var json = false
+    @OptionGroup package var admin: AdminOptions
 
     package init() {}
 
     package mutating func validate() throws {
         _ = try self.question()
-        _ = try self.adminAddress()
+        _ = try self.admin.address()
     }
 
     package func run() throws {
-        let address = try self.adminAddress()
-        let request = AdminRequest(path: "/api/explain?" + (try self.question()).query, to: address)
-        let body: [UInt8]
-        do throws(AdminCallError) {
-            let answer = try AdminSocket.ask(request.bytes, at: address)
-            body = try AdminAnswer(parsing: answer).successfulBody()
-        } catch {
-            complain("belay explain: \(error.sentence(for: address))")
-            throw ExitCode(1)
+        let path = "/api/explain?" + (try self.question()).query
+        try self.admin.ask("explain", path: path) { (answer: ExplainAnswer) in
+            print(DecisionTable(answer).text, terminator: "")
         }
-        if self.json {
-            print(String(decoding: body, as: UTF8.self))
-            return
-        }
-        guard let answer = try? JSONDecoder().decode(ExplainAnswer.self, from: Data(body)) else {
-            complain("belay explain: \(AdminCallError.notBelay.sentence(for: address))")
-            throw ExitCode(1)
-        }
-        print(DecisionTable(answer).text, terminator: "")
     }
 
     /// The options as a question, or a usage error.
@@ -104,18 +84,5 @@ package struct ExplainCommand: ParsableCommand {
             question.headers.append(header)
         }
         return question
-    }
-
-    /// Where the running Belay's admin server is.
-    package func adminAddress() throws -> SocketAddress {
-        var text = self.admin
-        if text.hasPrefix(":") { text = "127.0.0.1" + text }
-        if text.hasPrefix("localhost:") { text = "127.0.0.1" + text.dropFirst("localhost".count) }
-        guard let address = SocketAddress(text), address.port > 0 else {
-            throw ValidationError(
-                "--admin must be an address such as 127.0.0.1:9900, not \"\(self.admin)\"."
-            )
-        }
-        return address
     }
 }

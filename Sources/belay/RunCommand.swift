@@ -77,8 +77,18 @@ package struct RunCommand: ParsableCommand {
             throw ExitCode(1)
         }
         let status: Int32
+        // The arguments as values, because a reload reads the file again on another thread.
+        let (file, options) = (self.file, self.options)
+        let reread: @Sendable () -> (Settings?, [SettingsProblem]) = {
+            Self.settings(file: file, to: [], options)
+        }
         do {
-            status = try Belay.run(settings: settings, file: self.file)
+            status = try Belay.run(
+                settings: settings,
+                warnings: problems,
+                file: file,
+                reread: file == nil ? nil : reread
+            )
         } catch {
             complain("belay: \(error)")
             throw ExitCode(1)
@@ -88,16 +98,27 @@ package struct RunCommand: ParsableCommand {
 
     /// What the file and the options say together, or everything that is wrong with either.
     package func settings() -> (Settings?, [SettingsProblem]) {
-        let (loaded, found) =
-            self.file.map { SettingsFile.load(path: $0) } ?? Settings.forServers(self.to)
+        Self.settings(file: self.file, to: self.to, self.options)
+    }
+
+    private var options: SettingsOptions {
         var options = SettingsOptions()
         options.listen = self.listen
         options.admin = self.admin
         options.workers = self.workers
         options.logFormat = self.logFormat
+        return options
+    }
+
+    private static func settings(
+        file: String?,
+        to: [String],
+        _ options: SettingsOptions
+    ) -> (Settings?, [SettingsProblem]) {
+        let (loaded, found) = file.map { SettingsFile.load(path: $0) } ?? Settings.forServers(to)
         // Where the file is wrong, the options are judged all the same.
         var settings = loaded ?? Settings()
         let problems = found + settings.apply(options)
-        return (problems.isEmpty ? settings : nil, problems)
+        return (problems.hasErrors ? nil : settings, problems)
     }
 }

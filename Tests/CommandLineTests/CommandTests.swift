@@ -24,6 +24,7 @@ import belay
             ),
             (["run", "a.yaml", "b.yaml"], "Unexpected argument 'b.yaml'"),
             (["check"], "Missing expected argument '<file> ...'"),
+            (["check", "--show", "--expand", "a.yaml"], "Give --show or --expand, not both."),
             (["explain"], "Missing expected argument '--host <host>'"),
             (["explain", "--host", ""], "--host must not be empty."),
             (["explain", "--host", "a", "--path", "b"], "--path must begin with /, such as /b."),
@@ -57,6 +58,7 @@ import belay
             ["run", "belay.yaml", "--listen", ":1", "--listen", ":2", "--workers", "2"],
             ["run", "--to", "a:1", "--to", "b:2", "--admin", "off", "--log-format", "json"],
             ["check", "a.yaml", "b.yaml"], ["check", "--show", "a.yaml"],
+            ["check", "--expand", "a.yaml"],
             ["explain", "--host", "a", "--path", "/b?c", "--method", "PUT", "--json"],
             ["reference"], ["reference", "--json-schema"],
         ]

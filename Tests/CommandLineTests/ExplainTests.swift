@@ -24,7 +24,7 @@ import belay
     )
     func `the admin address may be short`(arguments: [String], want: String) throws {
         let command = try ExplainCommand.parse(["--host", "a"] + arguments)
-        #expect(try command.adminAddress().description == want)
+        #expect(try command.admin.address().description == want)
     }
 
     @Test func `a decision reads as a table`() throws {
@@ -103,7 +103,21 @@ import belay
         let request = AdminRequest(path: "/api/explain?host=a", to: self.address)
         let want =
             "GET /api/explain?host=a HTTP/1.1\r\nHost: 127.0.0.1:9900\r\n"
-            + "Accept: application/json\r\nUser-Agent: belay-explain\r\nConnection: close\r\n\r\n"
+            + "Accept: application/json\r\nUser-Agent: belay\r\nConnection: close\r\n\r\n"
+        #expect(String(decoding: request.bytes, as: UTF8.self) == want)
+    }
+
+    @Test func `a request that changes something says that it comes from no browser`() {
+        let request = AdminRequest(
+            "PUT",
+            path: "/api/pools/a/servers/b",
+            to: self.address,
+            body: Array("{}".utf8)
+        )
+        let want =
+            "PUT /api/pools/a/servers/b HTTP/1.1\r\nHost: 127.0.0.1:9900\r\n"
+            + "Accept: application/json\r\nUser-Agent: belay\r\nConnection: close\r\n"
+            + "Belay-Admin: 1\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
         #expect(String(decoding: request.bytes, as: UTF8.self) == want)
     }
 
