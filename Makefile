@@ -48,6 +48,10 @@ fuzz: setup-test ## Feeds the parsers mutated inputs for a long time.
 bench: setup-bench build ## Measures Belay beside HAProxy, nginx and Caddy (ARGS=--quick: a look).
 	Benchmarks/run $(ARGS)
 
+.PHONY: survival
+survival: setup-bench build ## Disturbs Belay and its peers while clients shop (ARGS=--quick).
+	Benchmarks/survival/run $(ARGS)
+
 .PHONY: conformance
 conformance: setup-test build ## Runs an HTTP/1 exam from outside: make conformance CORPUS=folder
 	Tools/conformance "$(CORPUS)"

@@ -67,7 +67,7 @@ let package = Package(
             pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev"])]
         ),
-        .target(name: "CBelay"),
+        .target(name: "CBelay", linkerSettings: [.linkedLibrary("resolv")]),
 
         // The rooms, lowest first.
         room("BelayCore"),
@@ -118,6 +118,12 @@ let package = Package(
         room("BelayTestSupport", ["BelayCore", "BelayBytes", "BelayBalancing"]),
         .target(name: "CTestPrograms", path: "Tests/CTestPrograms"),
         room("TestPrograms", ["CTestPrograms"], path: "Tests/TestPrograms"),
+        .executableTarget(
+            name: "table-limits",
+            dependencies: ["BelayCore", "BelayBytes", "BelayPersistence"],
+            path: "Benchmarks/limits/Table",
+            swiftSettings: settings
+        ),
 
         // The rooms' tests.
         .testTarget(
@@ -141,12 +147,28 @@ let package = Package(
         tests("BelayTelemetry", ["BelayCore", "BelayBytes"]),
         tests("BelayAdmin", ["BelayCore", nioCore, nioPosix, logging]),
         tests("BelayBalancing", ["BelayCore", "BelayTestSupport"]),
-        tests("BelayPersistence", ["BelayCore", "BelayBytes", "BelayCrypto"]),
+        .testTarget(
+            name: "BelayPersistenceTests",
+            dependencies: [
+                "BelayPersistence", "BelayCore", "BelayBytes", "BelayCrypto", "TestPrograms",
+                "table-limits",
+            ],
+            swiftSettings: settings
+        ),
         tests("BelayTransport", ["BelayCore", "BelayBytes", "BelayCrypto", "TestPrograms"]),
+        .testTarget(
+            name: "BelayRuntimeTests",
+            dependencies: [
+                "BelayRuntime", "BelayCore", "BelayBytes", "BelayHTTP", "BelayTransport",
+                "BelayTelemetry", "BelayBalancing", "BelayPersistence", "BelayProxy",
+                "BelaySettings", logging,
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "BelayProxyTests",
             dependencies: [
-                "BelayProxy", "BelayCore", "BelayBytes", "BelayHTTP", "BelayHTTP2",
+                "BelayProxy", "BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP", "BelayHTTP2",
                 "BelayTransport", "BelayTelemetry", "BelayBalancing", "BelayPersistence",
                 "TestPrograms",
             ],
@@ -167,7 +189,11 @@ if Context.environment["BELAY_FUZZ"] != nil {
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
         )
     }
-    let rooms = ["CNGHTTP2", "BelayCore", "BelayBytes", "BelayHTTP", "BelayHTTP2"]
+    let rooms = [
+        "CNGHTTP2", "COpenSSL", "BelayCore", "BelayBytes", "BelayCrypto", "BelayHTTP",
+        "BelayHTTP2", "BelayPersistence",
+    ]
+    let ways: [Target.Dependency] = ["BelayCore", "BelayBytes", "BelayCrypto", "BelayPersistence"]
     package.products = []
     package.dependencies = []
     package.targets =
@@ -178,9 +204,13 @@ if Context.environment["BELAY_FUZZ"] != nil {
             fuzzer("cookies", "Cookies", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("forwarded", "Forwarded", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("http2", "HTTP2", ["BelayBytes", "BelayCore", "BelayHTTP", "BelayHTTP2"]),
+            fuzzer("jwt", "JWT", ways),
             fuzzer("proxy-header", "ProxyHeader", ["BelayBytes", "BelayCore", "BelayHTTP"]),
+            fuzzer("query", "Query", ways),
             fuzzer("request-head", "RequestHead", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("response-head", "ResponseHead", ["BelayBytes", "BelayHTTP"]),
+            fuzzer("server-hello", "ServerHello", ["BelayHTTP"]),
+            fuzzer("set-cookie", "SetCookie", ["BelayBytes", "BelayCore", "BelayHTTP"]),
             fuzzer("web-socket", "WebSocket", ["BelayBytes", "BelayHTTP"]),
         ]
 }
