@@ -53,6 +53,50 @@ extension Scenarios {
             }
         }
 
+        @Test func `a file that is warned of is fine`() throws {
+            try Scenario.run { scenario in
+                try scenario.file(
+                    "warned.yaml",
+                    """
+                    listeners: ["127.0.0.1:0"]
+                    admin: off
+                    pools:
+                      shop:
+                        servers: ["127.0.0.1:1"]
+                        persistence: { cookie: { http-only: false } }
+
+                    """
+                )
+                let warning = "warned.yaml:6:41: warning: with \"http-only: false\""
+                let check = try scenario.command(["check", "warned.yaml"])
+                #expect(try check.waitForEnd() == 0)
+                #expect(check.output.now.first?.hasPrefix(warning) == true)
+                #expect(check.output.now.last?.hasPrefix("warned.yaml: fine") == true)
+            }
+        }
+
+        @Test func `an expanded preset is a file that is fine`() throws {
+            try Scenario.run { scenario in
+                try scenario.file(
+                    "preset.yaml",
+                    """
+                    pools:
+                      shop:
+                        servers: ["127.0.0.1:1"]
+                        persistence: { preset: { name: gcp-http-cookie, cookie: shop, ttl: 1h } }
+
+                    """
+                )
+                let expand = try scenario.command(["check", "--expand", "preset.yaml"])
+                #expect(try expand.waitForEnd() == 0)
+                #expect(!expand.text.contains("preset"))
+                try scenario.file("expanded.yaml", expand.text)
+                let again = try scenario.command(["check", "--expand", "expanded.yaml"])
+                #expect(try again.waitForEnd() == 0)
+                #expect(again.text == expand.text)
+            }
+        }
+
         @Test func `a missing file and a port that is taken are told`() throws {
             try Scenario.run { scenario in
                 let missing = try scenario.command(["run", "missing.yaml"])

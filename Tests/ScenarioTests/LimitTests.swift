@@ -155,7 +155,8 @@ extension Scenarios {
             }
         }
 
-        @Test func `a server has its limit of requests, and who is bound to it comes back`() throws
+        @Test func `a server has its limit of requests, and who is bound to it waits and moves`()
+            throws
         {
             try Scenario.run { scenario in
                 let mayAnswer = Watched(0)
@@ -168,7 +169,10 @@ extension Scenarios {
                     }
                 }
                 let other = try scenario.server("b")
-                var file = BelayFile([server, other], pool: ["persistence: { cookie: {} }"])
+                var file = BelayFile(
+                    [server, other],
+                    pool: ["persistence: { cookie: {} }", "queue: { timeout: 200ms }"]
+                )
                 file.serverExtras = ["a": "max-connections: 1", "b": "state: maintenance"]
                 let before = try scenario.belay(file)
                 let binding = "Cookie: \(try #require(try before.ask().setCookie))"
@@ -179,11 +183,13 @@ extension Scenarios {
                 try server.requests.wait(for: "the slow request") { $0.count == 2 ? true : nil }
                 let moved = try belay.ask(fields: [binding])
                 #expect(moved.text == "b")
-                #expect(moved.setCookie == nil, "it is bound to a all the same")
+                let cookie = try #require(moved.setCookie, "it is bound to b from now on")
+                let told = try #require(other.requests.now.last)
+                #expect(told["belay-session-moved"] == "from=a; reason=full")
                 mayAnswer.add()
                 #expect(try slow.answer().text == "a")
                 try belay.wait(for: ["belay_server_open_requests": 0])
-                #expect(try belay.ask(fields: [binding]).text == "a")
+                #expect(try belay.ask(fields: ["Cookie: \(cookie)"]).text == "b")
             }
         }
 

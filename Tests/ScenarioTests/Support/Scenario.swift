@@ -9,6 +9,8 @@ final class Scenario {
     let directory: String
     private var programs: [Program] = []
     private var servers: [RawServer] = []
+    /// Processes that programs have started, and that outlive them.
+    private var adopted: [Int32] = []
     let kept = KeptWires()
 
     private init() throws {
@@ -29,6 +31,7 @@ final class Scenario {
 
     private func end() {
         for wire in self.kept.wires { wire.close() }
+        for pid in self.adopted { kill(pid, SIGKILL) }
         for program in self.programs.reversed() { program.end() }
         for server in self.servers { server.stop() }
         try? FileManager.default.removeItem(atPath: self.directory)
@@ -86,6 +89,9 @@ final class Scenario {
     func command(_ arguments: [String]) throws -> Program {
         try self.run([try belayPath()] + arguments)
     }
+
+    /// A process that a program has started ends with the test too.
+    func adopt(_ pid: Int32) { self.adopted.append(pid) }
 
     func curl(_ arguments: [String]) throws -> Program {
         try self.run(["curl", "--silent", "--show-error", "--max-time", "60"] + arguments)
