@@ -42,7 +42,7 @@ class Report:
 
     def markdown(self) -> str:
         parts = [
-            "# Belay beside HAProxy, nginx and Caddy"
+            f"# Belay beside {self._peers()}"
             + (f": {self.part.title}" if self.part.title else ""),
             self._about(),
             f"![CPU per {self.part.unit}](cpu.svg)",
@@ -61,6 +61,13 @@ class Report:
             self._method(),
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _peers(self) -> str:
+        """The peers that were measured: `HAProxy, nginx and Caddy`."""
+        names = [NAMES.get(proxy, proxy) for proxy in self.proxies if proxy != "belay"]
+        if not names:
+            return "nobody"
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
     def _about(self) -> str:
         about = self.about

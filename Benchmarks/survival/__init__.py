@@ -1,0 +1,1 @@
+"""Clients with carts, disturbances, and four balancers: what is lost."""
