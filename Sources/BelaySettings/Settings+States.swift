@@ -44,8 +44,8 @@ extension Settings {
         package var requests: Int?
         /// The share of open requests that may be retries.
         package var retryBudget = 0.2
-        /// So many retries at once are allowed in any case: a server that dies with all its requests
-        /// is no storm.
+        /// So many retries at once are allowed in any case: a server that dies with all its
+        /// requests is no storm.
         package var retriesMin = 100
 
         package init() {}
