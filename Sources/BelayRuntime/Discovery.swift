@@ -31,6 +31,8 @@ final class Discovery: Sendable {
     private static let retryAfter: Int64 = 5
 
     private let sources = Mutex<[Source]>([])
+    /// Entries that are no longer in the settings: what they have found goes.
+    private let gone = Mutex<[(pool: PoolName, origin: ChangeOrigin)]>([])
     private let isStopped = Atomic(false)
     private let logger: Logger
 
@@ -45,6 +47,12 @@ final class Discovery: Sendable {
                     before.first { $0.pool == pool.name && $0.source == source }
                         ?? Source(pool: pool.name, source: source)
                 }
+            }
+            let left = before.filter { old in
+                !sources.contains { $0.pool == old.pool && $0.source == old.source }
+            }
+            self.gone.withLock {
+                $0 += left.map { (pool: $0.pool, origin: .discovery(Self.name(of: $0.source))) }
             }
         }
     }
@@ -62,6 +70,12 @@ final class Discovery: Sendable {
 
     private func lookAtAll(_ found: (PoolName, ChangeOrigin, [Settings.Server]) -> String?) {
         let now = SystemClock.monotonicNanoseconds() / 1_000_000_000
+        let gone = self.gone.withLock { gone in
+            let all = gone
+            gone = []
+            return all
+        }
+        for entry in gone { _ = found(entry.pool, entry.origin, []) }
         for var source in self.sources.withLock({ $0 }) where source.nextAt <= now {
             let name = Self.name(of: source.source)
             let before = source.problem
