@@ -454,7 +454,8 @@ extension Worker {
         self.endServer(exchange)
         let state = self.exchanges[exchange].state
         let expectsMore = !state.contains(.requestDone)
-        let closes = state.contains(.closesClient) || expectsMore || self.stopping != .running
+        // Whoever was not told stays also in a stop that began meanwhile: the next answer tells.
+        let closes = state.contains(.closesClient) || expectsMore
         let used = self.exchanges[exchange].cursor - self.engine[slot].inputStart
         self.closeExchange(exchange)
         self.roles[slot].exchange = -1

@@ -30,7 +30,7 @@ final class AdminView: AdminSource {
     private let state = Mutex(State.starting)
     private let commands: Mutex<Commands?> = Mutex(nil)
     private let drains: Mutex<Drains?> = Mutex(nil)
-    private let drainFailure: Mutex<String?> = Mutex(nil)
+    private let stateFailures: Mutex<[StatePart: String]> = Mutex([:])
     private let startedUnix = SystemClock.unixNanoseconds()
     private let started = SystemClock.monotonicNanoseconds()
 
@@ -73,8 +73,14 @@ final class AdminView: AdminSource {
         self.drains.withLock { $0 = drains }
     }
 
-    /// Why drains can't be written; nil: they can.
-    func show(drainFailure: String?) { self.drainFailure.withLock { $0 = drainFailure } }
+    /// What is kept in the state directory beside keys and tables.
+    enum StatePart: Int, CaseIterable { case drains, servers }
+
+    /// Why a part of the state can't be written; nil: it can.
+    func show(_ part: StatePart, failure: String?) {
+        self.stateFailures.withLock { $0[part] = failure }
+    }
+
 
     func perform(_ command: AdminCommand) async throws(AdminRefusal) -> AdminResult {
         guard self.state.withLock({ $0 }) == .serving, let commands = self.commands.withLock({ $0 })
@@ -173,11 +179,10 @@ final class AdminView: AdminSource {
                 reasons.append("No server of pool \(pool.name) may take a client.")
             }
         }
-        let drainFailure = self.drainFailure.withLock { $0 }
-        return Readiness(
-            reasons: reasons,
-            warnings: self.certificates.problems + (drainFailure.map { [$0] } ?? [])
-        )
+        let failures = self.stateFailures.withLock { failures in
+            StatePart.allCases.compactMap { failures[$0] }
+        }
+        return Readiness(reasons: reasons, warnings: self.certificates.problems + failures)
     }
 
     func explain(_ question: ExplainQuestion) async throws(ExplainError) -> ExplainAnswer {

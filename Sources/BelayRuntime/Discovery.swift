@@ -2,13 +2,13 @@ import BelayBytes
 import BelayCore
 import BelaySettings
 import BelayTransport
+import Dispatch
 import Foundation
 import Logging
 import Synchronization
 
 /// Servers that don't stand in the settings by themselves: the addresses of a host name, the
-/// records
-/// of a service, the lines of a file. They are looked for on a thread of their own, because a
+/// records of a service, the lines of a file. They are looked for on a thread of their own, because a
 /// resolver may take seconds, and come and go as servers do by any other change.
 ///
 /// A name that can't be resolved, and a file that can't be read, change nothing: what was found
@@ -29,11 +29,15 @@ final class Discovery: Sendable {
     private static let ttlMin: Int64 = 1
     private static let ttlMax: Int64 = 300
     private static let retryAfter: Int64 = 5
+    // Limit: how often files are looked at.
+    private static let pause = DispatchTimeInterval.milliseconds(250)
 
     private let sources = Mutex<[Source]>([])
     /// Entries that are no longer in the settings: what they have found goes.
     private let gone = Mutex<[(pool: PoolName, origin: ChangeOrigin)]>([])
     private let isStopped = Atomic(false)
+    /// Ends a pause between two looks.
+    private let news = DispatchSemaphore(value: 0)
     private let logger: Logger
 
     init(logger: Logger) { self.logger = logger }
@@ -52,19 +56,25 @@ final class Discovery: Sendable {
                 !sources.contains { $0.pool == old.pool && $0.source == old.source }
             }
             self.gone.withLock {
-                $0 += left.map { (pool: $0.pool, origin: .discovery(Self.name(of: $0.source))) }
+                $0 += left.map { (pool: $0.pool, origin: .discovery($0.source.title)) }
             }
         }
+        self.news.signal()
     }
 
-    func stop() { self.isStopped.store(true, ordering: .relaxed) }
+    /// Ends `run` as soon as it has an answer from the resolver, if it waits for one.
+    func stop() {
+        self.isStopped.store(true, ordering: .relaxed)
+        self.news.signal()
+    }
 
     /// Looks until it is stopped; `found` gets the servers of an entry whenever they are others
     /// than before, and serves them. It says what stands in the way, if anything.
     func run(_ found: (PoolName, ChangeOrigin, [Settings.Server]) -> String?) {
         while !self.isStopped.load(ordering: .relaxed) {
             self.lookAtAll(found)
-            Thread.sleep(forTimeInterval: 0.25)
+            let isIdle = self.sources.withLock { $0.isEmpty }
+            _ = self.news.wait(timeout: isIdle ? .distantFuture : .now() + Self.pause)
         }
     }
 
@@ -77,7 +87,7 @@ final class Discovery: Sendable {
         }
         for entry in gone { _ = found(entry.pool, entry.origin, []) }
         for var source in self.sources.withLock({ $0 }) where source.nextAt <= now {
-            let name = Self.name(of: source.source)
+            let name = source.source.title
             let before = source.problem
             switch Self.look(&source, now) {
             case .unchanged: break
@@ -110,14 +120,6 @@ final class Discovery: Sendable {
         case unchanged
         case servers([Settings.Server])
         case problem(String)
-    }
-
-    private static func name(of source: Settings.ServerSource) -> String {
-        switch source.kind {
-        case .dns(let host, let port): "dns \(host):\(port)"
-        case .srv(let name): "srv \(name)"
-        case .file(let path): "file \(path)"
-        }
     }
 
     private static func look(_ source: inout Source, _ now: Int64) -> Finding {
@@ -223,5 +225,16 @@ final class Discovery: Sendable {
             servers.append(server)
         }
         return .servers(servers)
+    }
+}
+
+extension Settings.ServerSource {
+    /// The entry as the log calls it, and as `ServerBook` knows it.
+    var title: String {
+        switch self.kind {
+        case .dns(let host, let port): "dns \(host):\(port)"
+        case .srv(let name): "srv \(name)"
+        case .file(let path): "file \(path)"
+        }
     }
 }

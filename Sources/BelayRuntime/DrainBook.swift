@@ -1,9 +1,6 @@
 package import BelayBalancing
-import BelayBytes
 package import BelayCore
-import BelayCrypto
 package import BelaySettings
-import Foundation
 
 /// The drains that are under way, by the names of pool and server: so they hold over a reload and,
 /// by a file in the state directory, over a restart.
@@ -37,26 +34,19 @@ package struct DrainBook: Sendable {
     package init(directory: String, warnings: inout [String]) {
         self.directory = directory
         self.path = directory + "/drains.json"
-        do {
-            guard let bytes = try StateFile.read(self.path) else { return }
-            for line in try JSONDecoder().decode([Line].self, from: Data(bytes)) {
-                guard let (key, drain) = line.entry else {
-                    warnings.append(
-                        "\(self.path): a drain of \(line.pool)/\(line.server) is not one"
-                    )
-                    continue
-                }
-                self.drains[key] = drain
-                self.leavers[key] = line.leaver
+        let lines = StateDocument.read(
+            [Line].self,
+            at: self.path,
+            loss: "the drains of before can't be read, so none goes on",
+            warnings: &warnings
+        )
+        for line in lines ?? [] {
+            guard let (key, drain) = line.entry else {
+                warnings.append("\(self.path): a drain of \(line.pool)/\(line.server) is not one")
+                continue
             }
-        } catch {
-            let aside = self.path + ".unreadable"
-            let reason = error is DecodingError ? "it is not what Belay writes" : "\(error)"
-            let isAside = StateFile.setAside(self.path, as: aside)
-            warnings.append(
-                "the drains of before can't be read, so none goes on: \(reason)"
-                    + (isAside ? "; the file is \(aside) now" : "")
-            )
+            self.drains[key] = drain
+            self.leavers[key] = line.leaver
         }
     }
 
@@ -121,12 +111,8 @@ package struct DrainBook: Sendable {
         let lines = self.drains.map { Line($0, $1, self.leavers[$0]) }.sorted {
             $0.order < $1.order
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         do {
-            let bytes = Array(try encoder.encode(lines)) + [UInt8(ascii: "\n")]
-            try SecretFile.makeDirectory(self.directory)
-            try StateFile.replace(self.path, with: bytes.span)
+            try StateDocument.write(lines, to: self.path, in: self.directory)
             self.isUnsaved = false
             self.failure = nil
         } catch {

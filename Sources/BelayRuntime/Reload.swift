@@ -46,9 +46,7 @@ final class NoticeNames: Sendable {
 /// What is wanted: the file's last word, and what was changed beside it.
 struct Wishes: Sendable {
     var file: Settings
-    var overlay = ServerOverlay()
-
-    init(file: Settings) { self.file = file }
+    var overlay: ServerOverlay
 
     var settings: Settings { self.overlay.applied(to: self.file) }
 }
@@ -72,7 +70,10 @@ extension RunningProcess {
             return self.change(to: wishes, isEdit: false)
         }
         report.warnings += problems.map { "\($0)" }
-        if report.succeeded { self.discovery.follow(settings) }
+        if report.succeeded {
+            self.discovery.follow(settings)
+            self.noteServers()
+        }
         self.reloads.withLock { counts in
             guard report.succeeded else { return }
             counts.succeeded += 1
@@ -82,17 +83,19 @@ extension RunningProcess {
         return report
     }
 
-    /// Changes servers beside the file, for good: a reload keeps it.
+    /// Changes servers beside the file, for good: reloads and restarts keep it.
     func change(
         _ pool: PoolName,
         _ changes: [ServerChange],
         by origin: ChangeOrigin
     ) -> ReloadReport {
-        self.changing.withLock { _ in
+        let report = self.changing.withLock { _ in
             var wishes = self.wishes.withLock { $0 }
             wishes.overlay.note(changes, in: pool, by: origin)
             return self.change(to: wishes, isEdit: true)
         }
+        if report.succeeded { self.noteServers() }
+        return report
     }
 
     /// Makes the plan anew from what is wanted: tables were written to that it depends on.
@@ -255,6 +258,31 @@ extension RunningProcess {
             )
         }
         return settings
+    }
+
+    // MARK: Changes that a restart keeps
+
+    private func noteServers() {
+        self.servers.withLock { $0.isUnsaved = true }
+        self.keepServers()
+    }
+
+    /// Writes the changes of servers where that is needed. What stands in the way is told once.
+    func keepServers() {
+        // Without a file there is nothing that a later start could belong to. And of two processes
+        // the one that serves writes.
+        guard self.reread != nil, self.phase.withLock({ $0 }) == .serving else { return }
+        let wishes = self.wishes.withLock { $0 }
+        self.servers.withLock { book in
+            guard book.isUnsaved else { return }
+            let before = book.failure
+            book.save(wishes.overlay, beside: wishes.file)
+            self.view.show(.servers, failure: book.failure)
+            if let failure = book.failure, failure != before { self.logger.error("\(failure)") }
+            if before != nil, book.failure == nil {
+                self.logger.notice("changes of servers are written again")
+            }
+        }
     }
 
     // MARK: Removed servers

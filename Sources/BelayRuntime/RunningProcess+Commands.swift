@@ -137,6 +137,7 @@ extension RunningProcess {
         var edits: [ServerChange] = []
         if let weight = changes.weight { edits.append(.setWeight(name, try Self.weight(weight))) }
         if let text = changes.address { edits.append(.setAddress(name, try Self.address(text))) }
+        if let state { edits.append(.setState(name, state)) }
         try self.edit(pool.name, edits)
         guard let state else { return .done("\(pool.name)/\(name) is changed.") }
         let wasDrained = try self.giveUpDrain(place)

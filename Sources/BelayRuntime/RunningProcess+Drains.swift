@@ -213,7 +213,7 @@ extension RunningProcess {
         guard book.isUnsaved, self.phase.withLock({ $0 }) == .serving else { return }
         let before = book.failure
         book.save()
-        self.view.show(drainFailure: book.failure)
+        self.view.show(.drains, failure: book.failure)
         if let failure = book.failure, failure != before { self.logger.error("\(failure)") }
         if before != nil, book.failure == nil { self.logger.notice("drains are written again") }
     }

@@ -36,6 +36,7 @@ final class RunningProcess: Sendable {
     let noticeNames: NoticeNames
     let serving: Mutex<Serving>
     let drains: Mutex<DrainBook>
+    let servers: Mutex<ServerBook>
     let rebalancing: Mutex<[Int: Rebalancing]> = Mutex([:])
     /// Plans take each other's place one after the other.
     let changing = Mutex(())
@@ -85,7 +86,6 @@ final class RunningProcess: Sendable {
         }
         self.supervisor = supervisor
         self.executable = Self.program
-        self.wishes = Mutex(Wishes(file: settings))
         self.reread = reread
         self.settings = settings
         self.logger = logger
@@ -95,9 +95,17 @@ final class RunningProcess: Sendable {
         builder.sharesState = inheritance.isSuccessor
         var warnings: [String] = []
         let book = DrainBook(directory: builder.stateDirectory(), warnings: &warnings)
-        let planned = try Self.firstPlan(builder, book, self.connectionsMax, &warnings)
+        let servers = ServerBook(directory: builder.stateDirectory())
+        var wishes = Wishes(file: settings, overlay: ServerOverlay())
+        if reread != nil { wishes.overlay = servers.read(for: settings, warnings: &warnings) }
+        let planned = try Self.firstPlan(&wishes, builder, book, self.connectionsMax, &warnings)
         for warning in warnings { logger.warning("\(warning)") }
+        if wishes.settings != settings {
+            logger.notice("servers differ from the file by what \(servers.path) keeps")
+        }
         self.drains = Mutex(book)
+        self.servers = Mutex(servers)
+        self.wishes = Mutex(wishes)
         let names = planned.names(after: nil)
         self.noticeNames = NoticeNames(planned.plan)
         let store = MetricsStore(names: names, workers: workers)
@@ -189,7 +197,8 @@ final class RunningProcess: Sendable {
     /// The plan to begin with. Servers that were leaving when the process before this one ended go
     /// on leaving: they are in a plan before it.
     private static func firstPlan(
-        _ builder: PlanBuilder,
+        _ wishes: inout Wishes,
+        _ base: PlanBuilder,
         _ drains: DrainBook,
         _ room: Int,
         _ warnings: inout [String]
@@ -201,14 +210,26 @@ final class RunningProcess: Sendable {
             warnings += planned.warnings
             return planned
         }
-        guard let before = drains.withLeavers(builder.settings) else {
-            return try make(builder, after: nil)
+        func plan(_ settings: Settings) throws -> Planned {
+            var builder = base
+            builder.settings = settings
+            guard let before = drains.withLeavers(settings) else {
+                return try make(builder, after: nil)
+            }
+            var first = builder
+            first.settings = before
+            builder.isEdit = true
+            return try make(builder, after: try make(first, after: nil))
         }
-        var first = builder
-        first.settings = before
-        var second = builder
-        second.isEdit = true
-        return try make(second, after: try make(first, after: nil))
+        let wanted = wishes.settings
+        guard wanted != wishes.file else { return try plan(wanted) }
+        do { return try plan(wanted) } catch {
+            // What was changed by commands must not keep a Belay from starting whose file is fine.
+            let planned = try plan(wishes.file)
+            warnings.append("changes of servers that were made by commands are given up: \(error)")
+            wishes.overlay = ServerOverlay()
+            return planned
+        }
     }
 
     private static func sink(_ settings: Settings, _ workers: Int) throws -> LogSink? {
@@ -317,11 +338,10 @@ final class RunningProcess: Sendable {
                 return report.succeeded ? nil : report.problems.joined(separator: "; ")
             }
         }
-        guard let thread else {
+        // Nobody joins it at the end: it may be waiting for a resolver that doesn't answer.
+        if thread == nil {
             self.logger.error("servers are not looked for: the system gives no thread")
-            return
         }
-        self.threads.withLock { $0.append(thread) }
     }
 
     /// The thread that checks servers.
@@ -466,6 +486,7 @@ final class RunningProcess: Sendable {
         self.followRemovals()
         if !self.certificates.isIdle { self.certificates.look(isAsked: false) }
         self.keepDrains()
+        self.keepServers()
         self.keepRebalancing()
         self.keepPools()
     }

@@ -21,16 +21,28 @@ package enum ChangeOrigin: Hashable, Sendable {
     case discovery(String)
 }
 
-/// All changes beside the file. They outlive a reload: what the file says holds only where it says
-/// something new.
+/// All changes beside the file. They outlive a reload, and by `ServerBook` a restart: what the file
+/// says holds only where it says something new.
 package struct ServerOverlay: Sendable {
-    private struct Edits: Sendable {
+    /// Those of one pool.
+    struct Edits: Sendable {
         /// Servers that the file has not, by who gave them, in the order in which those came.
         var added: [(origin: ChangeOrigin, servers: [Settings.Server])] = []
         var removed: Set<ServerName> = []
         var weights: [ServerName: Weight] = [:]
         var states: [ServerName: AdminState] = [:]
         var addresses: [ServerName: Settings.ServerAddress] = [:]
+
+        var isEmpty: Bool {
+            self.added.allSatisfy(\.servers.isEmpty) && self.removed.isEmpty
+                && self.weights.isEmpty && self.states.isEmpty && self.addresses.isEmpty
+        }
+
+        mutating func remove(_ name: ServerName, of origin: ChangeOrigin) {
+            for index in self.added.indices where self.added[index].origin == origin {
+                self.added[index].servers.removeAll { $0.name == name }
+            }
+        }
 
         func servers(of origin: ChangeOrigin) -> [Settings.Server] {
             self.added.first { $0.origin == origin }?.servers ?? []
@@ -90,6 +102,11 @@ package struct ServerOverlay: Sendable {
         edits.addresses[name] = nil
     }
 
+    /// The changes of a pool; nil: there are none.
+    func edits(of pool: PoolName) -> Edits? {
+        self.pools[pool].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
     /// Drops what a new file says otherwise than the old one: there it has the last word.
     package mutating func follow(from old: Settings, to new: Settings) {
         for name in Array(self.pools.keys) {
@@ -102,6 +119,8 @@ package struct ServerOverlay: Sendable {
             edits.removed.formIntersection(pool.servers.map(\.name))
             for server in pool.servers {
                 let was = before.first { $0.name == server.name }
+                // Another one of this name was added by a command.
+                if was != server { edits.remove(server.name, of: .admin) }
                 if was?.weight != server.weight { edits.weights[server.name] = nil }
                 if was?.state != server.state { edits.states[server.name] = nil }
                 if was?.address != server.address { edits.addresses[server.name] = nil }

@@ -13,10 +13,26 @@ struct Form<Value: Sendable>: Sendable {
 struct Outline: Sendable {
     /// What a value may be, in the middle of a sentence; literal words stand in backticks.
     var words: String
+    // Made only when they are asked for: a start needs neither, and has no time for them.
+    private let makeSchema: @Sendable () -> JSON
+    private let makeBelow: @Sendable () -> Below?
+
+    /// Settings that lie below, and how their place is written: "", "[]" or ".NAME".
+    typealias Below = (suffix: String, section: SectionOutline)
+
+    init(
+        words: String,
+        schema: @escaping @autoclosure @Sendable () -> JSON,
+        below: @escaping @autoclosure @Sendable () -> Below? = nil
+    ) {
+        self.words = words
+        self.makeSchema = schema
+        self.makeBelow = below
+    }
+
     /// The JSON Schema that holds for the value.
-    var schema: JSON
-    /// The settings that lie below, and how their place is written: "", "[]" or ".NAME".
-    var below: (suffix: String, section: SectionOutline)?
+    var schema: JSON { self.makeSchema() }
+    var below: Below? { self.makeBelow() }
 
     /// The words as a problem has them.
     var plainWords: String { self.words.filter { $0 != "`" } }

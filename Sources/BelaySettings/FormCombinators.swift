@@ -45,14 +45,17 @@ extension Form {
         max: Int,
         isEmptyAllowed: Bool = true
     ) -> Form where Value == [Element] {
-        var schema: JSON = ["type": "array", "items": form.outline.schema]
-        if !isEmptyAllowed { schema = schema.adding([.init(key: "minItems", value: 1)]) }
-        schema = schema.adding([.init(key: "maxItems", value: .integer(max))])
+        @Sendable func schema() -> JSON {
+            let array: JSON = ["type": "array", "items": form.outline.schema]
+            let min = JSON.Member(key: "minItems", value: 1)
+            let most = JSON.Member(key: "maxItems", value: .integer(max))
+            return array.adding(isEmptyAllowed ? [most] : [min, most])
+        }
         let words = form.outline.plainWords
         return Form(
             outline: Outline(
                 words: listWords(form.outline.words),
-                schema: schema,
+                schema: schema(),
                 below: form.outline.below.map { ("[]" + $0.suffix, $0.section) }
             ),
             read: { tree, value, reader in
@@ -93,9 +96,9 @@ extension Form {
 
     /// The word `off` for nil, or the form, which starts from `blank`.
     func orOff(from blank: @escaping @Sendable () -> Value) -> Form<Value?> {
-        let canBeEmpty = self.outline.below?.section.canBeEmpty == true
+        let outline = self.outline
         return Form<Value?>(
-            outline: self.outline.or("off"),
+            outline: outline.or("off"),
             read: { tree, value, reader in
                 if case .text("off", isPlain: _) = tree.kind {
                     value = nil
@@ -105,7 +108,9 @@ extension Form {
                     let sentence = "\(reader.subject) must be off or a group, not \(tree.sort)"
                     return reader.report(sentence, at: tree.position, suggestion: "off")
                 }
-                if case .text(let text, isPlain: _) = tree.kind, isOnMeant(text), canBeEmpty {
+                if case .text(let text, isPlain: _) = tree.kind, isOnMeant(text),
+                    outline.below?.section.canBeEmpty == true
+                {
                     let sentence = "\(reader.subject) must be off or a group, not \(tree.sort)"
                     return reader.report(sentence, at: tree.position, suggestion: "{}")
                 }
@@ -132,7 +137,8 @@ extension Form {
 
     /// The same group as at another place, which the reference page describes.
     func short(for place: String) -> Form {
-        let outline = Outline(words: "a group, as `\(place)`", schema: self.outline.schema)
+        let own = self.outline
+        let outline = Outline(words: "a group, as `\(place)`", schema: own.schema)
         return Form(outline: outline, read: self.read, encode: self.encode)
     }
 
@@ -143,16 +149,15 @@ extension Form {
         _ name: Scalar<Name>,
         max: Int
     ) -> Form where Value == [Element] {
-        let outline = section.outline
-        return Form(
+        Form(
             outline: Outline(
                 words: "groups, each under a name",
                 schema: [
                     "type": "object", "minProperties": 1, "maxProperties": .integer(max),
                     "propertyNames": name.outline.schema,
-                    "additionalProperties": outline.schema,
+                    "additionalProperties": section.outline.schema,
                 ],
-                below: (".NAME", outline)
+                below: (".NAME", section.outline)
             ),
             read: { tree, value, reader in
                 guard case .group(let entries) = tree.kind, !entries.isEmpty else {
@@ -202,9 +207,10 @@ private func listWords(_ words: String) -> String {
 extension Outline {
     /// The same, or a word.
     func or(_ word: String) -> Outline {
-        var result = self
-        result.words = "`\(word)` or \(self.words)"
-        result.schema = ["anyOf": [["const": .string(word)], self.schema]]
-        return result
+        Outline(
+            words: "`\(word)` or \(self.words)",
+            schema: ["anyOf": [["const": .string(word)], self.schema]],
+            below: self.below
+        )
     }
 }

@@ -26,12 +26,12 @@ struct Scalar<Value: Sendable>: Sendable {
 
     init(
         _ words: String,
-        schema: JSON,
+        schema: @escaping @autoclosure @Sendable () -> JSON,
         isSecret: Bool = false,
         parse: @escaping @Sendable (String, Bool) throws(Complaint) -> Value,
         encode: @escaping @Sendable (Value) -> JSON?
     ) {
-        self.outline = Outline(words: words, schema: schema)
+        self.outline = Outline(words: words, schema: schema())
         self.isSecret = isSecret
         self.parse = parse
         self.encode = encode
@@ -129,8 +129,11 @@ extension Scalar {
 
     /// One of the cases of an enum that are spelled in the file as in Swift.
     static func choice(of type: Value.Type) -> Scalar
-    where Value: CaseIterable & Equatable, Value.AllCases: Sendable {
-        .choice(Value.allCases.map { ("\($0)", $0) })
+    where
+        Value: CaseIterable & Equatable & RawRepresentable, Value.AllCases: Sendable,
+        Value.RawValue == String
+    {
+        .choice(Value.allCases.map { ($0.rawValue, $0) })
     }
 }
 

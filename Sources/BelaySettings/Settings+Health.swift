@@ -44,7 +44,7 @@ extension Settings {
     }
 
     /// What a check asks of a server.
-    package enum HealthCheck: UInt8, Sendable, CaseIterable {
+    package enum HealthCheck: String, Sendable, CaseIterable {
         /// To accept a connection.
         case tcp
         /// To end a TLS handshake.

@@ -29,7 +29,7 @@ extension Settings {
     }
 
     /// What a listener makes of the bytes of its clients.
-    package enum ListenerKind: UInt8, Sendable, CaseIterable {
+    package enum ListenerKind: String, Sendable, CaseIterable {
         case http, tcp
     }
 
@@ -42,7 +42,7 @@ extension Settings {
     }
 
     /// Whether connections begin with a header of the PROXY protocol.
-    package enum ProxyAcceptance: UInt8, Sendable, CaseIterable {
+    package enum ProxyAcceptance: String, Sendable, CaseIterable {
         case off, optional, required
     }
 

@@ -86,19 +86,19 @@ extension Settings {
     }
 
     /// The cookie attribute of the same name (RFC 6265bis §5.6.7).
-    package enum SameSite: UInt8, Sendable, CaseIterable {
+    package enum SameSite: String, Sendable, CaseIterable {
         case lax, strict, none
     }
 
     /// Whether the cookie has the attribute Secure.
-    package enum SecureFlag: UInt8, Sendable, CaseIterable {
+    package enum SecureFlag: String, Sendable, CaseIterable {
         /// As the client came: Secure over TLS, also where a trusted proxy says so.
         case auto
         case always, never
     }
 
     /// How long browsers keep the cookie. What it is worth is for Belay to say.
-    package enum CookieKeeping: UInt8, Sendable, CaseIterable {
+    package enum CookieKeeping: String, Sendable, CaseIterable {
         /// Until they are closed.
         case session
         /// For as long as the binding may be used.
@@ -106,7 +106,7 @@ extension Settings {
     }
 
     /// The requests whose answers may bring the cookie.
-    package enum SetOn: UInt8, Sendable, CaseIterable {
+    package enum SetOn: String, Sendable, CaseIterable {
         case all
         /// Those for a page (Sec-Fetch-Mode: navigate; without that field, all).
         case navigation
@@ -125,7 +125,7 @@ extension Settings {
     }
 
     /// How the application's cookie names a server.
-    package enum ApplicationCookieMode: UInt8, Sendable, CaseIterable {
+    package enum ApplicationCookieMode: String, Sendable, CaseIterable {
         /// Its value is learned from the answer that sets it.
         case learn
         /// Belay puts the server's `route` and `~` before the value, and takes them off again.
@@ -173,7 +173,7 @@ extension Settings {
     }
 
     /// Whether addresses are remembered.
-    package enum AddressStore: UInt8, Sendable, CaseIterable {
+    package enum AddressStore: String, Sendable, CaseIterable {
         case table
         /// A server is computed anew for each request.
         case hash
@@ -238,19 +238,19 @@ extension Settings {
     }
 
     /// What becomes of a client whose server is back.
-    package enum Returning: UInt8, Sendable, CaseIterable {
+    package enum Returning: String, Sendable, CaseIterable {
         /// It stays where it went.
         case stay
         case home
     }
 
     /// What becomes of a client whose server has had no room for `queue.timeout`.
-    package enum OnFull: UInt8, Sendable, CaseIterable {
+    package enum OnFull: String, Sendable, CaseIterable {
         case move, reject
     }
 
     /// What becomes of a client whose server is down, ejected, in maintenance or gone.
-    package enum OnFailure: UInt8, Sendable, CaseIterable {
+    package enum OnFailure: String, Sendable, CaseIterable {
         case rebalance, reject
     }
 }

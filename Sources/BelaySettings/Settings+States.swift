@@ -5,7 +5,7 @@ package import BelayCore
 
 extension Settings {
     /// Who can read a user's session.
-    package enum SessionPlace: UInt8, Sendable, CaseIterable {
+    package enum SessionPlace: String, Sendable, CaseIterable {
         /// The server that made it, and no other: moving its client loses it.
         case server
         /// Every server of the pool.
@@ -13,7 +13,7 @@ extension Settings {
     }
 
     /// What becomes of a server that is no longer in the file.
-    package enum Removal: UInt8, Sendable, CaseIterable {
+    package enum Removal: String, Sendable, CaseIterable {
         /// It keeps its bound clients until `drain-deadline`.
         case drain
         /// It takes nobody any more.
@@ -21,7 +21,7 @@ extension Settings {
     }
 
     /// How newcomers find their server.
-    package enum Newcomers: UInt8, Sendable, CaseIterable {
+    package enum Newcomers: String, Sendable, CaseIterable {
         /// Where one server has clearly fewer bound clients than the others, there; else by the
         /// algorithm.
         case level

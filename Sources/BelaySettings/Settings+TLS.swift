@@ -63,12 +63,12 @@ extension Settings {
     }
 
     /// What becomes of a client without a certificate. One that is not valid is always refused.
-    package enum ClientCertificateMode: UInt8, Sendable, CaseIterable {
+    package enum ClientCertificateMode: String, Sendable, CaseIterable {
         case optional, required
     }
 
     /// What becomes of a client that asks for a name that no certificate has.
-    package enum UnknownNames: UInt8, Sendable, CaseIterable {
+    package enum UnknownNames: String, Sendable, CaseIterable {
         /// It gets the first certificate.
         case serve
         case refuse

@@ -143,7 +143,7 @@ extension Settings {
     }
 
     /// The version of the PROXY protocol that servers are sent.
-    package enum ProxySending: UInt8, Sendable, CaseIterable {
+    package enum ProxySending: String, Sendable, CaseIterable {
         case off, v1, v2
     }
 
@@ -216,7 +216,7 @@ extension Settings {
     }
 
     /// What the header Via says (RFC 9110 §7.6.3).
-    package enum Via: UInt8, Sendable, CaseIterable {
+    package enum Via: String, Sendable, CaseIterable {
         case off
         /// The name of the machine.
         case on
@@ -234,7 +234,7 @@ extension Settings {
     }
 
     /// How the line of an exchange is written.
-    package enum AccessFormat: UInt8, Sendable, CaseIterable {
+    package enum AccessFormat: String, Sendable, CaseIterable {
         case json, text, off
     }
 
@@ -245,7 +245,7 @@ extension Settings {
     }
 
     /// What Belay writes about itself on stderr: this level and those after it.
-    package enum LogLevel: UInt8, Sendable, CaseIterable {
+    package enum LogLevel: String, Sendable, CaseIterable {
         case trace, debug, info, notice, warning, error, critical
     }
 
