@@ -8,11 +8,19 @@ import Hummingbird
 struct AdminResponder: HTTPResponder {
     let source: any AdminSource
     let hosts: HostRule
+    let open: OpenAnswers
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+        self.open.began()
         var response = await self.answer(request)
         for (name, value) in safeHeaders { response.headers[name] = value }
-        return request.method == .head ? response.createHeadResponse() : response
+        if request.method == .head { response = response.createHeadResponse() }
+        let (body, open) = (response.body, self.open)
+        response.body = ResponseBody(contentLength: body.contentLength) { writer in
+            defer { open.ended() }
+            try await body.write(writer)
+        }
+        return response
     }
 
     private func answer(_ request: Request) async -> Response {
@@ -44,9 +52,8 @@ struct AdminResponder: HTTPResponder {
     private static let bodyMax = 64 * 1024
 
     /// Does what a request asks for, if its path is one that commands are sent to. A page of
-    /// another
-    /// site can't send the header that is asked for without being asked itself (a preflight, which
-    /// is refused), so no browser is talked into changing anything.
+    /// another site can't send the header that is asked for without being asked itself (a
+    /// preflight, which is refused), so no browser is talked into changing anything.
     private func perform(_ request: Request) async -> Response? {
         guard let path = CommandPath(request.uri.path) else { return nil }
         let method = request.method == .head ? .get : request.method

@@ -37,8 +37,11 @@ package enum AdminServer {
     // Limit: a question's cookie and headers fit, and a browser's.
     private static let headMax = 32 * 1_024
     private static let idleSeconds: Int64 = 30
+    // Limit: how long the end waits for answers that a client doesn't take.
+    private static let answersWithin = Duration.seconds(1)
 
-    /// Listens and answers until the task is cancelled, then returns. `whenListening` gets the
+    /// Listens and answers until the task is cancelled, then finishes the answers that are on their
+    /// way and returns. `whenListening` gets the
     /// address, with the port that the system chose where `address` has port 0.
     package static func run(
         source: any AdminSource,
@@ -48,8 +51,13 @@ package enum AdminServer {
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let listening = ListeningChannel()
+        let open = OpenAnswers()
         let application = Application(
-            responder: AdminResponder(source: source, hosts: HostRule(bound: address.ip)),
+            responder: AdminResponder(
+                source: source,
+                hosts: HostRule(bound: address.ip),
+                open: open
+            ),
             server: .http1(
                 configuration: .init(
                     idleTimeout: .seconds(Self.idleSeconds),
@@ -78,7 +86,9 @@ package enum AdminServer {
         } onCancel: {
             // First of all the address is given up: after a cancellation the group may be shut down
             // before the channel is closed.
-            listening.close { runner.cancel() }
+            listening.close {
+                open.whenNone(within: Self.answersWithin) { runner.cancel() }
+            }
         }
         try await group.shutdownGracefully()
         switch outcome {

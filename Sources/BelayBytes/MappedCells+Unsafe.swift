@@ -30,9 +30,6 @@ package struct MappedCells: @unchecked Sendable {
     /// the disk has no room for would end the process with SIGBUS when it is written.
     fileprivate init(count: Int, descriptor: Int32, name: String) throws(FileError) {
         try self.init(count: count, descriptor: descriptor, flags: MAP_SHARED, name: name)
-        // What is on the disk only is read ahead, so that no worker waits for it; if the system
-        // doesn't, they wait a little.
-        _ = unsafe madvise(self.base, count * 8, Int32(MADV_WILLNEED))
     }
 
     private init(
@@ -51,6 +48,13 @@ package struct MappedCells: @unchecked Sendable {
         unsafe self.descriptor = .allocate(capacity: 1)
         // Safe: room for one.
         unsafe self.descriptor.initialize(to: Atomic(descriptor))
+    }
+
+    /// What is on the disk only is read ahead, so that no worker waits for it; if the system
+    /// doesn't, they wait a little.
+    package func readAhead() {
+        // Safe: these are the mapped words, and the call only advises.
+        _ = unsafe madvise(self.base, self.count * 8, Int32(MADV_WILLNEED))
     }
 
     @inlinable @inline(__always)

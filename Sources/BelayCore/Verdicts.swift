@@ -67,6 +67,31 @@ package enum PersistenceVerdict: UInt8, Sendable, CaseIterable {
         case .foreign: "foreign"
         }
     }
+
+    /// What the word says, for people.
+    package var meaning: StaticString {
+        switch self {
+        case .off: "the pool binds nobody"
+        case .exempt: "a request that never binds"
+        case .none: "no binding was presented"
+        case .claimed: "another first request of this client was bound a moment ago"
+        case .valid: "bound, and the server takes it"
+        case .serverStarting: "bound, and the server has just started"
+        case .serverWeightZero: "bound to a server of weight 0"
+        case .serverDraining: "bound to a server that drains"
+        case .serverLeaving: "bound to a server that left the settings"
+        case .serverFull: "bound to a server that is full"
+        case .moved: "bound to a server that gives clients away"
+        case .serverDown: "bound to a server that is down"
+        case .serverEjected: "bound to a server that is ejected"
+        case .serverMaintenance: "bound to a server in maintenance"
+        case .unknownServer: "bound to a server that the pool has no more"
+        case .expiredIdle: "not used for too long"
+        case .expiredLifetime: "too old"
+        case .tampered: "changed on its way, or forged"
+        case .foreign: "not a binding of this pool"
+        }
+    }
 }
 
 /// Why a bound client came to another server than its binding named. The server is told so on the

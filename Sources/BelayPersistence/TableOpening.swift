@@ -65,6 +65,8 @@ struct TableOpening {
             try self.setAside(reason)
         case .usable(let layout, let ringKey):
             var table = self.table(cells, layout)
+            // The pages of one that nobody is bound in need no memory.
+            if table.count > 0 || cells.load(TableHeader.users) != 0 { cells.readAhead() }
             if cells.load(TableHeader.users) != 0 || table.count > table.entriesMax {
                 self.recount(table)
             }

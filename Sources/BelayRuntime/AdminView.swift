@@ -81,7 +81,6 @@ final class AdminView: AdminSource {
         self.stateFailures.withLock { $0[part] = failure }
     }
 
-
     func perform(_ command: AdminCommand) async throws(AdminRefusal) -> AdminResult {
         guard self.state.withLock({ $0 }) == .serving, let commands = self.commands.withLock({ $0 })
         else { throw AdminRefusal(503, "Belay is starting or stopping.") }

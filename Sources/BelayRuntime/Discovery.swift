@@ -8,8 +8,8 @@ import Logging
 import Synchronization
 
 /// Servers that don't stand in the settings by themselves: the addresses of a host name, the
-/// records of a service, the lines of a file. They are looked for on a thread of their own, because a
-/// resolver may take seconds, and come and go as servers do by any other change.
+/// records of a service, the lines of a file. They are looked for on a thread of their own, because
+/// a resolver may take seconds, and come and go as servers do by any other change.
 ///
 /// A name that can't be resolved, and a file that can't be read, change nothing: what was found
 /// last goes on, and the log says so once.

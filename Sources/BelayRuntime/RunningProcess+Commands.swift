@@ -362,7 +362,11 @@ extension RunningProcess {
         let plan = self.serving.withLock { $0.planned.plan }
         for pool in plan.pools where !pool.isGone {
             guard let table = pool.bindingTable else { continue }
-            _ = table.sweep(now: self.unixNow, budget: Swift.max(10_000, table.entriesMax / 4))
+            // The pages of an empty one are left unread: they need no memory then.
+            if table.count > 0 {
+                let budget = Swift.max(10_000, table.entriesMax / 4)
+                _ = table.sweep(now: self.unixNow, budget: budget)
+            }
             for server in pool.servers.indices {
                 pool.table.setBound(table.bound(to: pool.servers[server].id), server)
             }

@@ -19,9 +19,6 @@ extension RunningProcess {
     // Limit: how long the new process may take until it serves, in milliseconds. Names of servers
     // are looked up meanwhile.
     private static let readyWithin: Int64 = 60_000
-    // Limit: how long after the new process serves the admin address is given up, so that whoever
-    // asked for the upgrade there is answered.
-    private static let adminGrace = Duration.milliseconds(200)
 
     /// Who may change what this process serves.
     enum Phase {
@@ -91,9 +88,6 @@ extension RunningProcess {
         self.supervisor.say("MAINPID=\(pid)")
         self.view.setState(.stopping)
         for mailbox in self.mailboxes { mailbox.post(.retire(within: span)) }
-        Task {
-            try? await Task.sleep(for: Self.adminGrace)
-            self.closeAdmin()
-        }
+        self.closeAdmin()
     }
 }

@@ -47,6 +47,7 @@ final class RunningProcess: Sendable {
     private let outcome: StartOutcome
     private let threads: Mutex<[SystemThread]> = Mutex([])
     private let admin: Mutex<Task<Void, Never>?> = Mutex(nil)
+    private let adminEnd = Semaphore()
     let health: HealthMailbox
     let discovery: Discovery
     let view: AdminView
@@ -76,14 +77,12 @@ final class RunningProcess: Sendable {
         let workers = settings.workers ?? Machine.coreCount
         // First of all, so that clients who come early wait in the sockets' queues.
         self.sockets = ListeningSockets(inheritance: inheritance, workers: workers)
-        let listeners = Array(settings.listeners.enumerated())
-        let workerSockets = try self.sockets.open(listeners.map { (index: $0, listener: $1) })
-        self.addresses = listeners.map { [sockets] index, listener in
-            sockets.address(index) ?? listener.address
+        let listeners = settings.listeners.enumerated().map { (index: $0, listener: $1) }
+        let workerSockets = try self.sockets.open(listeners)
+        self.addresses = listeners.map { [sockets] in
+            sockets.address($0.index) ?? $0.listener.address
         }
-        for address in self.sockets.closeUnclaimed() {
-            logger.warning("no listener is at \(address), which was handed over at the start")
-        }
+        Self.closeUnclaimed(self.sockets, logger)
         self.supervisor = supervisor
         self.executable = Self.program
         self.reread = reread
@@ -93,16 +92,14 @@ final class RunningProcess: Sendable {
         self.connectionsMax = Self.room(settings, logger)
         var builder = PlanBuilder(settings: settings, logger: logger)
         builder.sharesState = inheritance.isSuccessor
+        let directory = builder.stateDirectory()
         var warnings: [String] = []
-        let book = DrainBook(directory: builder.stateDirectory(), warnings: &warnings)
-        let servers = ServerBook(directory: builder.stateDirectory())
+        let book = DrainBook(directory: directory, warnings: &warnings)
+        let servers = ServerBook(directory: directory)
         var wishes = Wishes(file: settings, overlay: ServerOverlay())
         if reread != nil { wishes.overlay = servers.read(for: settings, warnings: &warnings) }
         let planned = try Self.firstPlan(&wishes, builder, book, self.connectionsMax, &warnings)
-        for warning in warnings { logger.warning("\(warning)") }
-        if wishes.settings != settings {
-            logger.notice("servers differ from the file by what \(servers.path) keeps")
-        }
+        Self.tell(warnings, wishes, servers, logger)
         self.drains = Mutex(book)
         self.servers = Mutex(servers)
         self.wishes = Mutex(wishes)
@@ -112,11 +109,7 @@ final class RunningProcess: Sendable {
         self.serving = Mutex(Serving(planned: planned, names: names, store: store))
         let sink = try Self.sink(settings, workers)
         self.sink = Mutex(sink)
-        do {
-            self.mailboxes = try (0..<workers).map { _ in try Mailbox() }
-        } catch {
-            throw StartError("the system gives no descriptor for a worker: \(error)")
-        }
+        self.mailboxes = try Self.mailboxes(workers)
         self.shared = SharedState(
             mailboxes: self.mailboxes,
             notices: Self.notices(self.noticeNames, logger)
@@ -143,6 +136,29 @@ final class RunningProcess: Sendable {
     }
 
     // MARK: Parts
+
+    private static func mailboxes(_ count: Int) throws -> [Mailbox] {
+        do { return try (0..<count).map { _ in try Mailbox() } } catch {
+            throw StartError("the system gives no descriptor for a worker: \(error)")
+        }
+    }
+
+    private static func closeUnclaimed(_ sockets: ListeningSockets, _ logger: Logger) {
+        for address in sockets.closeUnclaimed() {
+            logger.warning("no listener is at \(address), which was handed over at the start")
+        }
+    }
+
+    private static func tell(
+        _ warnings: [String],
+        _ wishes: Wishes,
+        _ book: ServerBook,
+        _ logger: Logger
+    ) {
+        for warning in warnings { logger.warning("\(warning)") }
+        guard wishes.settings != wishes.file else { return }
+        logger.notice("servers differ from the file by what \(book.path) keeps")
+    }
 
     /// Starts the threads, and says so to whoever waits for it.
     private func begin(
@@ -400,6 +416,7 @@ final class RunningProcess: Sendable {
         let view = self.view
         let logger = self.logger
         let outcome = self.outcome
+        let ended = self.adminEnd
         var quiet = logger
         // What goes wrong for an operator arrives as an AdminError; the rest are a server's inner
         // affairs, such as that it was cancelled at the end.
@@ -426,13 +443,24 @@ final class RunningProcess: Sendable {
                 if isPatient { logger.error("\(error)") }
                 outcome.adminFailed("\(error)")
             }
+            ended.post()
         }
         self.admin.withLock { $0 = task }
         if !isPatient { try self.outcome.waitForAdmin() }
     }
 
+    /// Gives the admin address up. Whoever asked for something there is answered first.
     func closeAdmin() {
         self.admin.withLock { $0?.cancel() }
+    }
+
+    // Limit: how long the end of the process waits for the admin's.
+    private static let adminEndsWithin = TimeSpan.seconds(2)
+
+    private func endAdmin() {
+        guard self.admin.withLock({ $0 }) != nil else { return }
+        self.closeAdmin()
+        _ = self.adminEnd.wait(nanoseconds: Self.adminEndsWithin.nanoseconds)
     }
 
     // MARK: Signals and the end
@@ -472,7 +500,7 @@ final class RunningProcess: Sendable {
         self.discovery.stop()
         for thread in self.threads.withLock({ $0 }) { thread.join() }
         for pool in self.serving.withLock({ $0.planned.plan.pools }) { pool.bindingTable?.close() }
-        self.closeAdmin()
+        self.endAdmin()
         if let sink = self.sink.withLock({ $0 }), !sink.stop() {
             self.logger.warning("the last lines of the access log could not be written")
         }

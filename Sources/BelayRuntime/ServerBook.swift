@@ -43,8 +43,8 @@ package struct ServerBook: Sendable {
         return overlay
     }
 
-    /// Writes the changes. What stands in the way is in `failure`; then they hold all the same until
-    /// this process ends, and the next attempt may succeed.
+    /// Writes the changes. What stands in the way is in `failure`; then they hold all the same
+    /// until this process ends, and the next attempt may succeed.
     package mutating func save(_ overlay: ServerOverlay, beside file: Settings) {
         guard self.isUnsaved else { return }
         let lines = file.pools.compactMap { pool in

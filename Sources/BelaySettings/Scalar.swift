@@ -130,7 +130,8 @@ extension Scalar {
     /// One of the cases of an enum that are spelled in the file as in Swift.
     static func choice(of type: Value.Type) -> Scalar
     where
-        Value: CaseIterable & Equatable & RawRepresentable, Value.AllCases: Sendable,
+        Value: CaseIterable & Equatable & RawRepresentable,
+        Value.AllCases: Sendable,
         Value.RawValue == String
     {
         .choice(Value.allCases.map { ($0.rawValue, $0) })

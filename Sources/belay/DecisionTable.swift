@@ -1,4 +1,5 @@
 package import BelayAdmin
+import BelayCore
 
 /// A decision as people read it: what was decided, then every server and what stood against it.
 package struct DecisionTable {
@@ -11,7 +12,7 @@ package struct DecisionTable {
         let facts = [
             ["route", self.answer.route ?? "none"],
             ["pool", self.answer.pool ?? "none"],
-            ["persistence", self.answer.persistence],
+            ["persistence", self.persistence],
             ["rule", self.answer.rule],
             ["server", self.answer.server ?? "none"],
             ["because", self.answer.reason],
@@ -25,6 +26,13 @@ package struct DecisionTable {
             lines += aligned([head] + self.answer.candidates.map(self.row), numbers: [5, 6])
         }
         return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// The verdict's word and what it means.
+    private var persistence: String {
+        let word = self.answer.persistence
+        let verdict = PersistenceVerdict.allCases.first { "\($0.name)" == word }
+        return verdict.map { "\(word): \($0.meaning)" } ?? word
     }
 
     private func row(_ candidate: ExplainAnswer.Candidate) -> [String] {

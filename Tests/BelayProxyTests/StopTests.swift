@@ -45,6 +45,27 @@ import Testing
         stage.join()
     }
 
+    @Test(arguments: [true, false])
+    func `a connection whose answer has begun before the stop is told by the next one`(
+        isRetired: Bool
+    ) throws {
+        let stage = try Stage()
+        let client = try stage.connect()
+        stage.send(client, Self.get)
+        let (slot, _) = try stage.request()
+        stage.send(slot, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        stage.settle()
+        stage.post(isRetired ? .retire(within: .seconds(60)) : .stop(within: .seconds(60)))
+        stage.settle()
+        stage.send(slot, "k")
+        #expect(try stage.message(client).value("connection") == nil)
+        stage.send(client, Self.get)
+        stage.send(try stage.request().slot, Self.ok)
+        #expect(try stage.message(client).value("connection") == "close")
+        stage.end(client)
+        stage.join()
+    }
+
     @Test func `the time of a graceful stop is a limit`() throws {
         let stage = try Stage()
         let client = try stage.connect()

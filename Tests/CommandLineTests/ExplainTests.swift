@@ -60,7 +60,7 @@ import belay
         let want = """
             route        */
             pool         shop
-            persistence  server-maintenance
+            persistence  server-maintenance: bound to a server in maintenance
             rule         redispatch
             server       shop2
             because      the bound server is in maintenance
@@ -86,7 +86,7 @@ import belay
         let want = """
             route        none
             pool         none
-            persistence  off
+            persistence  off: the pool binds nobody
             rule         none
             server       none
             because      no route matches \u{FFFD}[2J

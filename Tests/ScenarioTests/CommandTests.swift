@@ -72,6 +72,11 @@ extension Scenarios {
                 #expect(try check.waitForEnd() == 0)
                 #expect(check.output.now.first?.hasPrefix(warning) == true)
                 #expect(check.output.now.last?.hasPrefix("warned.yaml: fine") == true)
+                let run = try scenario.start([try belayPath(), "run", "warned.yaml"])
+                try run.line(with: warning)
+                try run.line(with: "ready after")
+                run.signal(SIGTERM)
+                #expect(try run.waitForEnd() == 0)
             }
         }
 

@@ -331,7 +331,9 @@ extension Scenarios {
             }
         }
 
-        @Test func `servers come, change and go by command, and a reload keeps that`() throws {
+        @Test func `servers come, change and go by command, and reloads and restarts keep that`()
+            throws
+        {
             try Scenario.run { scenario in
                 let site = try DrainedSite(scenario, ["a", "b", "c"], pool: [server])
                 try site.write(["a", "b"])
@@ -351,6 +353,11 @@ extension Scenarios {
                 )
                 _ = try site.command(["reload"])
                 for client in try site.bind(4) { #expect(client.server == "c") }
+                for signal in [SIGTERM, SIGKILL] {
+                    try site.restart(signal)
+                    try site.belay.program.line(with: "servers differ from the file")
+                    for client in try site.bind(2) { #expect(client.server == "c") }
+                }
                 let wrong = try site.refused([
                     "server", "set", "a", "--weight", "1", "--state", "off",
                 ])
