@@ -75,11 +75,11 @@ extension Scenarios {
                 for path in ["/a", "/b?c=d", "/e/f"] {
                     let plain = try Self.explain(scenario, belay, path, [])
                     #expect(plain["rule"] == "url-hash")
-                    #expect(plain["persistence"] == "none")
+                    #expect(plain["persistence"] == "none: no binding was presented")
                     #expect(plain["server"] == (try belay.ask(path).text))
                     let bound = try Self.explain(scenario, belay, path, ["--cookie", binding])
                     #expect(bound["rule"] == "binding")
-                    #expect(bound["persistence"] == "valid")
+                    #expect(bound["persistence"] == "valid: bound, and the server takes it")
                     #expect(bound["server"] == first.text)
                 }
                 let server = try #require(servers.first { $0.name == first.text })
