@@ -34,7 +34,7 @@ private func checkNeedOfRoutes(_ settings: inout Settings, _ reader: inout Reade
         settings.routes = [
             Settings.Route(name: match.spelled, match: match, pool: pools[0].name)
         ]
-    } else if listeners.contains(where: { $0.redirectToHTTPS == nil }) {
+    } else if reader.isSound("routes"), listeners.contains(where: { $0.redirectToHTTPS == nil }) {
         let text =
             pools.count == 1
             ? "routes is empty; leave the key out to send everything to the one pool"
@@ -45,8 +45,8 @@ private func checkNeedOfRoutes(_ settings: inout Settings, _ reader: inout Reade
 
 private func checkRoutes(_ settings: Settings, _ reader: inout Reader) {
     var names: [String: Int] = [:]
-    // Those above with which nothing is wrong: of 1,000 routes half a million pairs are asked.
-    var sound: [(offset: Int, element: Settings.Route)] = []
+    // Those above with which nothing is wrong.
+    var sound = RoutesAbove()
     for (index, route) in settings.routes.enumerated() {
         let path = "routes/\(index)"
         checkReference(to: route.pool, at: path + "/pool", settings, &reader)
@@ -57,14 +57,45 @@ private func checkRoutes(_ settings: Settings, _ reader: inout Reader) {
             }
             names[route.name] = place.line
         }
-        defer { if reader.isSound(path) { sound.append((index, route)) } }
+        defer { if reader.isSound(path) { sound.add(route.match, index) } }
         guard reader.isSound(path) else { continue }
-        let above = sound.first { $0.element.match.covers(route.match) }
-        if let above, let line = reader.place("routes/\(above.offset)")?.line {
-            let what = above.element.match == Settings.Match() ? "everything" : "all of it"
+        if let above = sound.first(covering: route.match, among: settings.routes),
+            let line = reader.place("routes/\(above)")?.line
+        {
+            let isAll = settings.routes[above].match == Settings.Match()
+            let what = isAll ? "everything" : "all of it"
             let text = "this route is never reached: the route on line \(line) takes \(what)"
             reader.report(text, at: reader.place(path))
         }
+    }
+}
+
+/// Routes by what could cover another: of thousands, a handful is looked at for each.
+private struct RoutesAbove {
+    private struct Key: Hashable {
+        let path: String
+        let host: String
+    }
+
+    private var offsets: [Key: [Int]] = [:]
+
+    mutating func add(_ match: Settings.Match, _ offset: Int) {
+        let key = Key(path: match.path.text, host: match.host.coveringKeys[0])
+        self.offsets[key, default: []].append(offset)
+    }
+
+    /// The uppermost that takes every request that `match` would.
+    func first(covering match: Settings.Match, among routes: [Settings.Route]) -> Int? {
+        var found: Int?
+        for path in match.path.coveringKeys {
+            for host in match.host.coveringKeys {
+                let offset = self.offsets[Key(path: path, host: host)]?.first {
+                    routes[$0].match.covers(match)
+                }
+                if let offset { found = Swift.min(found ?? offset, offset) }
+            }
+        }
+        return found
     }
 }
 
@@ -111,6 +142,16 @@ extension Settings.Match {
 }
 
 extension Settings.PathPrefix {
+    /// The texts of all that can cover this one.
+    fileprivate var coveringKeys: [String] {
+        var keys = [self.text]
+        if self != .all { keys.append(Settings.PathPrefix.all.text) }
+        for index in self.text.indices.dropFirst() where self.text[index] == "/" {
+            keys.append(String(self.text[..<index]))
+        }
+        return keys
+    }
+
     fileprivate func covers(_ other: Settings.PathPrefix) -> Bool {
         self == .all || other.text == self.text
             || other.text.count > self.text.count && other.text.hasPrefix(self.text + "/")
@@ -118,6 +159,19 @@ extension Settings.PathPrefix {
 }
 
 extension Settings.HostPattern {
+    /// What stands for this pattern, and then what stands for all others that can cover it.
+    fileprivate var coveringKeys: [String] {
+        switch self {
+        case .any: ["*"]
+        case .exact(let host): [host] + Self.suffixes(host) + ["*"]
+        case .suffix(let suffix): ["*" + suffix] + Self.suffixes(suffix) + ["*"]
+        }
+    }
+
+    private static func suffixes(_ host: String) -> [String] {
+        host.indices.filter { host[$0] == "." }.map { "*" + host[$0...] }
+    }
+
     /// Whether this takes every host that `other` would.
     func covers(_ other: Settings.HostPattern) -> Bool {
         switch (self, other) {

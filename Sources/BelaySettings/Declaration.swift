@@ -60,7 +60,7 @@ extension Declaration {
         Field(
             "routes",
             \.routes,
-            .list(of: .group(route), from: { Settings.Route(pool: .unset) }, max: 1000),
+            .list(of: .group(route), from: { Settings.Route(pool: .unset) }, max: 4096),
             doc: """
                 Which requests go to which server pool. They are tried from the top; the first \
                 that matches is taken. A request that no route matches is answered 404. May be \

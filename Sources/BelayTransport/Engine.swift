@@ -179,7 +179,8 @@ package struct Engine: ~Copyable {
         let state = self.connections[slot].state
         guard state.contains(.writable) || state.contains(.failed) else { return .waiting }
         if self.connections[slot].isTCPConnecting {
-            if let error = self.connections[slot].socket.connectError() {
+            // Epoll tells of a failure beside being writable: without one there is nothing to ask.
+            if state.contains(.failed), let error = self.connections[slot].socket.connectError() {
                 return .failed(.refused(error))
             }
             self.connections[slot].isTCPConnecting = false
