@@ -5,8 +5,6 @@ private import BelayBytes
 /// Extract and expand are `HMACSHA256` values of their own here: who derives often keeps the one
 /// that expands, and then allocates nothing.
 package enum HKDFSHA256 {
-    /// The length of the key that `extract` makes, in bytes.
-    package static let extractedCount = 32
     // Limit: RFC 5869, section 2.3: the block counter is one byte.
     package static let expandedMax = 255 * HMACSHA256.count
 

@@ -139,11 +139,6 @@ private func usualReason(of status: UInt16) -> StaticString {
     }
 }
 
-/// Writes `100 Continue`, Belay's own.
-package func writeContinue(into out: inout ByteWriter) {
-    out.append("HTTP/1.1 100 Continue\r\n\r\n")
-}
-
 extension ByteWriter {
     /// Drops a Set-Cookie line, or writes it otherwise than it came, behind what `run` has
     /// gathered. False, and nothing written of it, where it goes on as it is.

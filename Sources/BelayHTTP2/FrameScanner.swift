@@ -21,7 +21,6 @@ struct FrameHeader {
     }
 
     var endsStream: Bool { self.flags & 0x1 != 0 }
-    var endsHead: Bool { self.flags & 0x4 != 0 }
 }
 
 /// What is known of a stream that a frame names.

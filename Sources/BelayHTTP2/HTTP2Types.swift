@@ -167,7 +167,6 @@ package enum HTTP2Code {
     package static let compressionError: UInt32 = 9
     package static let connectError: UInt32 = 10
     package static let enhanceYourCalm: UInt32 = 11
-    package static let http11Required: UInt32 = 13
 }
 
 /// What the peer's bytes, or our writing, came to. Every stream that had a head, or that we opened,

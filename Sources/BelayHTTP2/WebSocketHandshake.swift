@@ -4,9 +4,6 @@ import BelayCore
 /// What HTTP/1.1 has in the handshake of a WebSocket and HTTP/2 has not (RFC 6455 §4, RFC 8441).
 /// Runs once for each WebSocket, so it may allocate.
 enum WebSocketHandshake {
-    /// base64 of sixteen bytes.
-    static let keySize = 24
-
     /// The text of a new Sec-WebSocket-Key. It keeps caches from answering and is no secret.
     static func key(_ random: inout RandomSource) -> [UInt8] {
         var bytes: [UInt8] = []

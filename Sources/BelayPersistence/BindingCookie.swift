@@ -24,7 +24,6 @@ enum BindingCookie {
     static let nonce = 7..<19
     static let sealed = 19..<61
     static let count = 61
-    static let plainCount = 26
     /// The characters of a cookie: no other number of them is one of ours.
     static let textCount = 82
 

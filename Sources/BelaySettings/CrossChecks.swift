@@ -34,7 +34,7 @@ private func checkNeedOfRoutes(_ settings: inout Settings, _ reader: inout Reade
         settings.routes = [
             Settings.Route(name: match.spelled, match: match, pool: pools[0].name)
         ]
-    } else if reader.isSound("routes"), listeners.contains(where: { $0.redirectToHTTPS == nil }) {
+    } else if reader.isFree("routes"), listeners.contains(where: { $0.redirectToHTTPS == nil }) {
         let text =
             pools.count == 1
             ? "routes is empty; leave the key out to send everything to the one pool"

@@ -59,6 +59,18 @@ package struct AdminOptions: ParsableArguments {
         try show(answer)
         return answer
     }
+
+    /// Has something done, and prints what the running Belay says of it.
+    func tell(
+        _ command: String,
+        _ method: String,
+        path: String,
+        body: [UInt8] = []
+    ) throws {
+        try self.ask(command, method, path: path, body: body) { (answer: DoneSentence) in
+            if !self.json { print(printable(answer.done)) }
+        }
+    }
 }
 
 /// Prints a report as the running Belay does.

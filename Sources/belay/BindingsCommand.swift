@@ -110,9 +110,7 @@ package struct BindingsMoveCommand: ParsableCommand {
         let path =
             "/api/pools/\(pathPart(self.pool))/bindings/\(pathPart(self.key))"
             + "?server=\(pathPart(self.server))"
-        try self.admin.ask("bindings move", "PUT", path: path) { (answer: DoneSentence) in
-            if !self.admin.json { print(printable(answer.done)) }
-        }
+        try self.admin.tell("bindings move", "PUT", path: path)
     }
 }
 
@@ -135,9 +133,7 @@ package struct BindingsForgetCommand: ParsableCommand {
 
     package func run() throws {
         let path = "/api/pools/\(pathPart(self.pool))/bindings/\(pathPart(self.key))"
-        try self.admin.ask("bindings forget", "DELETE", path: path) { (answer: DoneSentence) in
-            if !self.admin.json { print(printable(answer.done)) }
-        }
+        try self.admin.tell("bindings forget", "DELETE", path: path)
     }
 }
 

@@ -87,9 +87,7 @@ package struct DrainCommand: ParsableCommand {
     package func run() throws {
         let (method, path) = try self.question()
         if self.undo {
-            try self.admin.ask("drain", method, path: path) { (answer: DoneSentence) in
-                if !self.admin.json { print(printable(answer.done)) }
-            }
+            try self.admin.tell("drain", method, path: path)
             return
         }
         let show = self.wait ? { _ in } : self.show

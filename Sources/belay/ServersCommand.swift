@@ -127,7 +127,8 @@ package struct ServerSetCommand: ParsableCommand {
         changes.weight = self.weight
         changes.state = self.state
         changes.address = self.address
-        try send("server set", "PUT", serverPath(self.server, pool: nil), changes, self.admin)
+        let path = serverPath(self.server, pool: nil)
+        try self.admin.tell("server set", "PUT", path: path, changes)
     }
 }
 
@@ -150,6 +151,15 @@ package struct ServerAddCommand: ParsableCommand {
     @Option(help: "Its share of newcomers.")
     var weight: Int?
 
+    @Option(help: "ready, draining or maintenance.")
+    var state: String?
+
+    @Option(help: "Requests that it may have at once.")
+    var maxConnections: Int?
+
+    @Option(help: "A server of the same name and another generation is another server.")
+    var generation: Int?
+
     @OptionGroup var admin: AdminOptions
 
     package init() {}
@@ -159,8 +169,11 @@ package struct ServerAddCommand: ParsableCommand {
         changes.name = self.name
         changes.address = self.address
         changes.weight = self.weight
+        changes.state = self.state
+        changes.maxConnections = self.maxConnections
+        changes.generation = self.generation
         let path = "/api/pools/\(pathPart(self.pool))/servers"
-        try send("server add", "POST", path, changes, self.admin)
+        try self.admin.tell("server add", "POST", path: path, changes)
     }
 }
 
@@ -183,21 +196,17 @@ package struct ServerRemoveCommand: ParsableCommand {
 
     package func run() throws {
         let path = serverPath(self.server, pool: nil) + (self.now ? "?now=true" : "")
-        try self.admin.ask("server remove", "DELETE", path: path) { (answer: DoneSentence) in
-            if !self.admin.json { print(printable(answer.done)) }
-        }
+        try self.admin.tell("server remove", "DELETE", path: path)
     }
 }
 
-private func send(
-    _ command: String,
-    _ method: String,
-    _ path: String,
-    _ changes: ServerChanges,
-    _ admin: AdminOptions
-) throws {
-    let body = Array(try JSONEncoder().encode(changes))
-    try admin.ask(command, method, path: path, body: body) { (answer: DoneSentence) in
-        if !admin.json { print(printable(answer.done)) }
+extension AdminOptions {
+    fileprivate func tell(
+        _ command: String,
+        _ method: String,
+        path: String,
+        _ changes: ServerChanges
+    ) throws {
+        try self.tell(command, method, path: path, body: Array(JSONEncoder().encode(changes)))
     }
 }

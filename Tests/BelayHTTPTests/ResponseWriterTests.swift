@@ -140,12 +140,6 @@ struct ResponseWriterTests {
         #expect(written == ["HTTP/1.1 103 Early Hints", "Link: </a.css>; rel=preload"])
     }
 
-    @Test func `Belay's own interim response is three words`() {
-        var out = ByteWriter(capacity: 64)
-        writeContinue(into: &out)
-        #expect(text(of: out) == "HTTP/1.1 100 Continue\r\n\r\n")
-    }
-
     @Test func `what is written is read again with the same meaning`() throws {
         let responses = [
             ["HTTP/1.1 200 OK", "Content-Length: 5", "Connection: close"],

@@ -100,5 +100,11 @@ import Testing
                 "1:22: pools.a.servers has 10001 entries; at most 10000 fit"
             ]
         )
+        let routes = (1...4097).map { "{match: {path: /\($0)}, pool: a}" }.joined(separator: ",")
+        #expect(
+            problems(of: "pools: {a: {servers: [s:1]}}\nroutes: [\(routes)]\n") == [
+                "2:9: routes has 4097 entries; at most 4096 fit"
+            ]
+        )
     }
 }
