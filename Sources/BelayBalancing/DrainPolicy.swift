@@ -77,10 +77,11 @@ package struct Drain: Equatable, Sendable {
     }
 
     /// How far it is, with so many clients bound to the server and so many requests open there,
-    /// WebSockets and tunnels among them.
-    package func phase(bound: Int, open: Int, now: UnixTime) -> Phase {
+    /// WebSockets and tunnels among them. Where not all who are bound can be counted, it is never
+    /// known to be empty.
+    package func phase(bound: Int, open: Int, countsAll: Bool = true, now: UnixTime) -> Phase {
         if self.pausedAt == nil, now >= self.deadline { return .over }
-        if bound == 0 && open == 0 { return .empty }
+        if countsAll && bound == 0 && open == 0 { return .empty }
         return self.pausedAt == nil ? .running : .paused
     }
 
@@ -132,9 +133,10 @@ package struct Drain: Equatable, Sendable {
     ///
     /// It goes on at the pace that it has had, once that is known: so many clients that left in so
     /// many seconds; though never faster than the rate allows. Before, a rate is believed, and
-    /// without one only the deadline is sure.
-    package func expectedEnd(bound: Int, now: UnixTime) -> UnixTime? {
+    /// without one, or where not all who are bound can be counted, only the deadline is sure.
+    package func expectedEnd(bound: Int, countsAll: Bool = true, now: UnixTime) -> UnixTime? {
         guard self.pausedAt == nil else { return nil }
+        guard countsAll else { return self.deadline }
         guard bound > 0 else { return now }
         guard now < self.deadline else { return self.deadline }
         var seconds = self.rate.map { Double(bound) / $0 }

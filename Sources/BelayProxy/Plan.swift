@@ -202,11 +202,17 @@ package struct WayFacts: Sendable {
     let asksForLocal: Bool
     /// Some way wants to know the client's TLS session.
     let asksForTLS: Bool
+    /// Every client that is bound stands in the table. Who is bound by what the application's
+    /// cookie says of its server stands nowhere.
+    package let countsAll: Bool
 
     init(_ ways: [BindingWay]) {
         self.hasTable = ways.contains { $0.kind != nil && $0.kind != .cookie }
         self.asksForLocal = ways.contains { if case .tuple = $0 { true } else { false } }
         self.asksForTLS = ways.contains { if case .tlsSession = $0 { true } else { false } }
+        self.countsAll = ways.allSatisfy { way in
+            if case .applicationCookie(let cookie) = way { cookie.hasher != nil } else { true }
+        }
         self.learns = ways.contains { way in
             switch way {
             case .applicationCookie(let cookie): cookie.hasher != nil

@@ -229,7 +229,12 @@ extension RunningProcess {
         let (table, server) = (pool.table, place.server)
         let bound = pool.bound(server)
         let isLeaving = drain.cause == .removal
-        let phase = drain.phase(bound: bound, open: table.openRequests(server), now: now)
+        let phase = drain.phase(
+            bound: bound,
+            open: table.openRequests(server),
+            countsAll: pool.facts.countsAll,
+            now: now
+        )
         // Somebody has removed it at once meanwhile.
         if table.membership(server) == .removed {
             self.endTunnels(place)
@@ -429,11 +434,12 @@ extension Planned {
         let pool = self.plan.pools[place.pool]
         let (bound, open) = (pool.bound(place.server), pool.table.openRequests(place.server))
         let isShared = self.poolSettings(place.pool)?.sessions == .shared
+        let countsAll = pool.facts.countsAll
         return DrainReport(
             pool: key.pool.rawValue,
             server: key.server.rawValue,
             cause: drain.cause.rawValue,
-            phase: drain.phase(bound: bound, open: open, now: now).rawValue,
+            phase: drain.phase(bound: bound, open: open, countsAll: countsAll, now: now).rawValue,
             bound: bound,
             boundAtStart: drain.boundAtStart,
             losing: drain.losing(bound: bound, sessionsAreShared: isShared),
@@ -441,7 +447,7 @@ extension Planned {
             rate: drain.rate,
             began: drain.began.seconds,
             deadline: drain.deadline.seconds,
-            expectedEnd: drain.expectedEnd(bound: bound, now: now)?.seconds
+            expectedEnd: drain.expectedEnd(bound: bound, countsAll: countsAll, now: now)?.seconds
         )
     }
 }

@@ -39,6 +39,19 @@ struct DrainPolicyTests {
         #expect(drain.phase(bound: bound, open: open, now: self.at(seconds)) == want)
     }
 
+    @Test func `where not all are counted it runs to its deadline, whoever is left`() {
+        var drain = self.drain(bound: 0)
+        func phase(_ seconds: Int) -> Drain.Phase {
+            drain.phase(bound: 0, open: 0, countsAll: false, now: self.at(seconds))
+        }
+        #expect(phase(0) == .running && phase(1_799) == .running && phase(1_800) == .over)
+        let end = drain.expectedEnd(bound: 0, countsAll: false, now: self.at(60))
+        #expect(end == self.at(1_800))
+        drain.pause(now: self.at(60))
+        #expect(drain.phase(bound: 0, open: 0, countsAll: false, now: self.at(61)) == .paused)
+        #expect(drain.expectedEnd(bound: 0, countsAll: false, now: self.at(61)) == nil)
+    }
+
     @Test func `a pause puts the deadline off by as long as it lasts`() {
         var drain = self.drain()
         drain.pause(now: self.at(600))
