@@ -162,7 +162,8 @@ extension Worker {
         case .urlHash: key.urlHash = self.urlHash(exchange)
         case .roundRobin, .leastConnections, .leastTime, .randomOfTwo: break
         }
-        if self.levels(exchange, pool), let server = self.emptiest(pool, tried) {
+        let verdict = self.exchanges[exchange].record.persistence
+        if self.levels(verdict, pool), let server = self.emptiest(pool, tried) {
             return (server, isRetry ? .retry : .level)
         }
         guard
@@ -209,10 +210,8 @@ extension Worker {
 
     /// Whether this newcomer may be sent where bound clients are missing: one that will be bound,
     /// in a pool whose algorithm is no hash.
-    private func levels(_ exchange: Int, _ pool: Int) -> Bool {
-        guard self.pools[pool].plan.levels,
-            self.exchanges[exchange].record.persistence != .exempt
-        else { return false }
+    func levels(_ verdict: PersistenceVerdict, _ pool: Int) -> Bool {
+        guard self.pools[pool].plan.levels, verdict != .exempt else { return false }
         switch self.pools[pool].plan.algorithm {
         case .sourceHash, .urlHash: return false
         case .roundRobin, .leastConnections, .leastTime, .randomOfTwo: return true

@@ -114,12 +114,11 @@ extension Worker {
             return
         }
         if let bound = presented.binding {
-            answer.server = self.pools[pool].next(for: bound, now: now, tried: TriedServers())
-            answer.rule = answer.server == nil ? .none : .redispatch
-            answer.reason =
-                answer.server == nil
-                ? "the bound server can't take the request, and no other can"
-                : "the bound server can't take the request; this is the next by rendezvous"
+            self.explainMove(&answer, bound, pool)
+            return
+        }
+        if let affinity = presented.affinity {
+            self.explainAffinity(&answer, affinity, pool)
             return
         }
         let target = question.head.span
@@ -128,10 +127,70 @@ extension Worker {
             urlHash: Self.urlHash(head, in: target, from: 0)
         )
         var random = self.random
+        let emptiest =
+            self.levels(answer.persistence, pool)
+            ? self.pools[pool].level(
+                now: now,
+                tried: TriedServers(),
+                ignoresStart: false,
+                random: &random
+            ) : nil
+        if let emptiest {
+            answer.server = emptiest
+            answer.rule = .level
+            answer.reason = "it has the fewest bound clients for its weight"
+            return
+        }
         answer.server = self.pools[pool].peek(key, now: now, random: &random)
         answer.rule = answer.server == nil ? .none : self.pools[pool].plan.algorithm.rule
         answer.reason =
             answer.server == nil
             ? "no server may take a new client" : "the balancer's choice of this moment"
+    }
+
+    /// A bound client whose server can't take the request, or that has been moved.
+    private func explainMove(_ answer: inout Explanation, _ bound: Binding, _ pool: Int) {
+        if self.rejects(answer.persistence, pool) {
+            answer.reason =
+                "the bound server can't take the request, and this pool refuses its clients"
+            return
+        }
+        let table = self.pools[pool].plan.table
+        let now = self.engine.now
+        if bound.isToMove, let server = self.pools[pool].plan.lookup.index(of: bound.serverID),
+            table.passOverBound(server, at: now, tried: TriedServers()) == .no
+        {
+            answer.server = server
+            answer.rule = .redispatch
+            answer.reason = "the client has been moved to this server"
+            return
+        }
+        answer.server = self.pools[pool].next(for: bound, now: now, tried: TriedServers())
+        answer.rule = answer.server == nil ? .none : .redispatch
+        answer.reason =
+            answer.server == nil
+            ? "the bound server can't take the request, and no other can"
+            : "the bound server can't take the request; this is the next by rendezvous"
+    }
+
+    /// A client whose server is computed. Of a question only the client's address is known.
+    private func explainAffinity(_ answer: inout Explanation, _ affinity: UInt64, _ pool: Int) {
+        answer.rule = .affinity
+        for way in self.pools[pool].plan.ways {
+            guard case .tuple = way else { continue }
+            answer.reason =
+                "a hash of the connection's own addresses and ports, which a question has not"
+            return
+        }
+        let now = self.engine.now
+        answer.server = self.pools[pool].pick(
+            affinity: affinity,
+            now: now,
+            tried: TriedServers()
+        )
+        answer.rule = answer.server == nil ? .none : .affinity
+        answer.reason =
+            answer.server == nil
+            ? "no server may take a new client" : "the hash of the client's address names it"
     }
 }

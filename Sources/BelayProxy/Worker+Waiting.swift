@@ -104,18 +104,25 @@ extension Worker {
     /// Whether the client of this exchange is refused, because its own server can't take it and the
     /// pool moves nobody.
     mutating func rejects(_ exchange: Int, _ pool: Int) -> Bool {
-        let rules = self.pools[pool].plan.rules
-        switch self.exchanges[exchange].record.persistence {
-        case .serverDown, .serverEjected, .serverMaintenance, .unknownServer:
-            guard rules.rejectStatus > 0 else { return false }
-            self.answer(exchange, .bindingRejected(rules.rejectStatus))
-            return true
-        case .serverFull:
-            guard rules.rejectsWhenFull else { return false }
+        let verdict = self.exchanges[exchange].record.persistence
+        guard self.rejects(verdict, pool) else { return false }
+        if verdict == .serverFull {
             let isOver = self.exchanges[exchange].wait.isOver
             let queues = self.pools[pool].plan.queueMax > 0
             self.answer(exchange, isOver ? .queueTimedOut : queues ? .queueFull : .noServer)
-            return true
+        } else {
+            self.answer(exchange, .bindingRejected(self.pools[pool].plan.rules.rejectStatus))
+        }
+        return true
+    }
+
+    /// Whether the pool refuses clients with that verdict.
+    func rejects(_ verdict: PersistenceVerdict, _ pool: Int) -> Bool {
+        let rules = self.pools[pool].plan.rules
+        switch verdict {
+        case .serverDown, .serverEjected, .serverMaintenance, .unknownServer:
+            return rules.rejectStatus > 0
+        case .serverFull: return rules.rejectsWhenFull
         case .off, .exempt, .none, .claimed, .valid, .serverStarting, .serverWeightZero,
             .serverDraining, .serverLeaving, .moved, .expiredIdle, .expiredLifetime, .tampered,
             .foreign:
