@@ -28,6 +28,12 @@ struct SiteFile {
 
     static let listeners = ["http", "https"]
 
+    /// A setting of every pool.
+    mutating func set(_ key: String, _ value: String) {
+        self.pool.removeAll { $0.hasPrefix(key + ":") }
+        self.pool.append("\(key): \(value)")
+    }
+
     func text(state: String) -> String {
         var lines = [
             "admin: \"127.0.0.1:0\"", "state-directory: \(state)", "workers: 1",
@@ -96,9 +102,10 @@ final class PersistenceSite {
             certificate: certificate
         )
         // A test says it where it wants something to happen by itself.
-        file.pool = [
-            "refused-patience: 50ms", "slow-start: off", "stall: off", "failures: { count: 1000 }",
-        ]
+        file.set("refused-patience", "50ms")
+        file.set("slow-start", "off")
+        file.set("stall", "off")
+        file.set("failures", "{ count: 1000 }")
         change(&file)
         self.file = file
         self.scenario = scenario
@@ -144,10 +151,11 @@ final class PersistenceSite {
         return [field + value + (way == .route ? ".\(server.name)" : "")]
     }
 
-    /// Says its name, and reads to the end or up to a line.
+    /// Says its name, and says it once more when it is told to end.
     private static let tcp: RawServer.Script = { wire, server in
         try wire.write(server.name + "\n")
-        _ = try wire.read(until: "\n")
+        guard try wire.read(until: "\n") == "end\n" else { return }
+        try wire.write(server.name + "\n")
     }
 
     /// Server a listens no more, in no pool.

@@ -145,21 +145,20 @@ extension ServerState {
     func prepare(_ file: inout SiteFile) {
         switch self {
         case .starting:
-            file.pool.removeAll { $0.hasPrefix("slow-start:") }
-            file.pool.append("slow-start: 1h")
-        case .drainedAtRate: file.pool.append("sessions: shared")
+            file.set("slow-start", "1h")
+        case .drainedAtRate: file.set("sessions", "shared")
         case .full, .fullRejected:
-            file.pool.append("queue: { timeout: 50ms }")
+            file.set("queue", "{ timeout: 50ms }")
             file.extra.append("max-connections: 1")
         case .stalled:
-            file.pool.removeAll { $0.hasPrefix("stall:") }
-            file.pool.append("stall: 100ms")
+            file.set("stall", "500ms")
         case .ejected, .ejectedRejected:
-            file.pool.removeAll { $0.hasPrefix("failures:") }
-            file.pool.append("failures: { count: 1, eject: 5m }")
+            file.set("failures", "{ count: 1, eject: 5m }")
         case .down, .downRejected, .backAgain, .backAgainAtHome:
-            file.pool.append("health: { interval: 100ms, fast-interval: 10ms, fall: 1, rise: 1 }")
-        case .removed, .removedRejected: file.pool.append("removal: now")
+            // Who listens is found down on no slow machine.
+            let times = "interval: 100ms, fast-interval: 10ms, timeout: 30s"
+            file.set("health", "{ \(times), fall: 1, rise: 1 }")
+        case .removed, .removedRejected: file.set("removal", "now")
         case .up, .weightZero, .draining, .drained, .drainedToItsEnd, .leaving, .refusing,
             .maintenance, .maintenanceRejected, .addressChanged, .generationChanged:
             break

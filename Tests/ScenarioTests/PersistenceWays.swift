@@ -105,7 +105,7 @@ final class WayClient {
     private var value: String?
 
     /// Each client has an address of its own.
-    private var source: UInt32 { 0x7F01_0000 + UInt32(self.number) }
+    var source: UInt32 { 0x7F01_0000 + UInt32(self.number) }
     var address: String { "127.1.\(self.number >> 8).\(self.number & 255)" }
 
     init(_ way: Way, _ number: Int, _ site: PersistenceSite) {
@@ -149,10 +149,13 @@ final class WayClient {
     }
 
     /// Sends a request, or opens a connection of TCP.
-    func begin(_ path: String = "/", _ more: [String] = []) throws -> Pending {
-        let lines =
-            ["GET \(self.target(path)) HTTP/1.1", "Host: \(self.host)", "Connection: close"]
-            + self.fields + more
+    func begin(
+        _ path: String = "/",
+        method: String = "GET",
+        _ more: [String] = []
+    ) throws -> Pending {
+        let start = "\(method) \(self.target(path)) HTTP/1.1"
+        let lines = [start, "Host: \(self.host)", "Connection: close"] + self.fields + more
         // Its last line feed is written with it.
         let request = lines.joined(separator: "\r\n") + "\r\n\r"
         if self.way.isTLS {
