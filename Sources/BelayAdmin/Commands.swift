@@ -108,8 +108,11 @@ package struct DrainReport: Codable, Equatable, Sendable {
     package var cause: String
     /// A `DrainPhase`.
     package var phase: String
-    /// Clients that are bound to the server.
+    /// Clients that are bound to the server, as far as this Belay knows.
     package var bound: Int
+    /// Whether it knows of all: not of those who come with an application's cookie that names their
+    /// server, nor of those whose cookies another Belay with the same keys has sealed.
+    package var countsAll: Bool
     /// Those that were when the drain began.
     package var boundAtStart: Int
     /// Those that would lose their session if the drain ended now.
@@ -128,6 +131,7 @@ package struct DrainReport: Codable, Equatable, Sendable {
         cause: String,
         phase: String,
         bound: Int,
+        countsAll: Bool,
         boundAtStart: Int,
         losing: Int,
         openRequests: Int,
@@ -141,6 +145,7 @@ package struct DrainReport: Codable, Equatable, Sendable {
         self.cause = cause
         self.phase = phase
         self.bound = bound
+        self.countsAll = countsAll
         self.boundAtStart = boundAtStart
         self.losing = losing
         self.openRequests = openRequests
@@ -158,6 +163,7 @@ package struct DrainReport: Codable, Equatable, Sendable {
         try container.encode(self.cause, forKey: .cause)
         try container.encode(self.phase, forKey: .phase)
         try container.encode(self.bound, forKey: .bound)
+        try container.encode(self.countsAll, forKey: .countsAll)
         try container.encode(self.boundAtStart, forKey: .boundAtStart)
         try container.encode(self.losing, forKey: .losing)
         try container.encode(self.openRequests, forKey: .openRequests)
@@ -165,6 +171,12 @@ package struct DrainReport: Codable, Equatable, Sendable {
         try container.encode(self.began, forKey: .began)
         try container.encode(self.deadline, forKey: .deadline)
         try container.encode(self.expectedEnd, forKey: .expectedEnd)
+    }
+
+    /// How many clients have still to go, in a few words.
+    package var left: String {
+        if self.countsAll { return "\(self.bound) of \(self.boundAtStart) left" }
+        return self.bound == 0 ? "not all are counted" : "at least \(self.bound) left"
     }
 }
 

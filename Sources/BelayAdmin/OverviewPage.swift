@@ -89,12 +89,11 @@ struct OverviewPage {
 
     /// How far a drain is, in a few words.
     private func progress(_ drain: DrainReport) -> String {
-        let left = "\(drain.bound) of \(drain.boundAtStart) left"
         switch DrainPhase(rawValue: drain.phase) {
-        case .paused: return left + ", paused"
+        case .paused: return drain.left + ", paused"
         case .empty: return "empty"
         case .over: return "over"
-        case .running, nil: return left
+        case .running, nil: return drain.left
         }
     }
 

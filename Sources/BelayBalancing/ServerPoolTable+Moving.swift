@@ -36,6 +36,11 @@ extension ServerPoolTable {
 
     private static let drained: Int64 = -2
 
+    /// Whether its clients are to go, in time: it drains, or has left the settings.
+    package func isBeingEmptied(_ server: Int) -> Bool {
+        self.adminState(server) == .draining || self.membership(server) == .leaving
+    }
+
     @inline(__always)
     package func givesAway(_ server: Int) -> Bool { self.load(.moveRate, server) != 0 }
 

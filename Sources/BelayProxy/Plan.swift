@@ -103,6 +103,12 @@ package struct PoolPlan: Sendable {
         didSet { self.facts = WayFacts(self.ways) }
     }
     package private(set) var facts = WayFacts([])
+    /// Other Belays may seal cookies with the same keys, of which the table here knows nothing.
+    package var sharesKeys = false
+    /// Every client that is bound stands in the table.
+    package var countsAll: Bool {
+        self.facts.countsAll && !(self.sharesKeys && self.facts.hasCookie)
+    }
     /// Requests that never bind.
     package var exempt: [ExemptRule] = []
     /// Finds servers by the words that an application's cookies have for them.
@@ -202,11 +208,14 @@ package struct WayFacts: Sendable {
     let asksForLocal: Bool
     /// Some way wants to know the client's TLS session.
     let asksForTLS: Bool
-    /// Every client that is bound stands in the table. Who is bound by what the application's
-    /// cookie says of its server stands nowhere.
-    package let countsAll: Bool
+    /// Every way keeps its bindings in the table, or registers them there. Who is bound by what the
+    /// application's cookie says of its server stands nowhere.
+    let countsAll: Bool
+    /// Some way is Belay's own cookie.
+    let hasCookie: Bool
 
     init(_ ways: [BindingWay]) {
+        self.hasCookie = ways.contains { $0.kind == .cookie }
         self.hasTable = ways.contains { $0.kind != nil && $0.kind != .cookie }
         self.asksForLocal = ways.contains { if case .tuple = $0 { true } else { false } }
         self.asksForTLS = ways.contains { if case .tlsSession = $0 { true } else { false } }

@@ -170,6 +170,9 @@ extension PoolState {
             return opening
         }
         let server = self.plan.lookup.index(of: binding.serverID)
+        if self.plan.sharesKeys, let server, self.plan.table.isBeingEmptied(server) {
+            self.noteForeign(binding, at: server, now)
+        }
         let isGiven = server.map { self.plan.table.givesAway($0) } ?? false
         guard isGiven || self.plan.marks.load(0, 0) > 0 else { return opening }
         // While its server gives clients away the register knows when this one was last seen, which
@@ -189,6 +192,16 @@ extension PoolState {
         moved.serverID = entry.serverID
         moved.isToMove = true
         return .binding(moved)
+    }
+
+    /// A cookie that another Belay may have sealed: who empties the server wants to know of it.
+    private func noteForeign(_ binding: Binding, at server: Int, _ now: UnixTime) {
+        guard !self.isOnlyAsked, let table = self.plan.bindingTable else { return }
+        switch table.look(BindingKey(binding.id), touching: false, now: now) {
+        case .bound: return
+        case .absent, .expiredIdle, .expiredLifetime:
+            self.register(binding, at: server, now: now)
+        }
     }
 
     /// Where the application's session stands in `bytes`: in its cookie, else behind its name in

@@ -17,6 +17,7 @@ extension PlanBuilder {
         _ ring: KeyRing?
     ) throws {
         guard let persistence = pool.persistence, let ring else { return }
+        plan.sharesKeys = !self.settings.keys.ring.isEmpty || self.settings.keys.file != nil
         plan.ways = try persistence.ways.map { try self.way($0, pool, ring) }
         plan.exempt = persistence.exempt.map { ExemptRule($0) }
         plan.rules.returnsHome = persistence.returning == .home

@@ -138,10 +138,11 @@ extension RunningProcess {
         if let weight = changes.weight { edits.append(.setWeight(name, try Self.weight(weight))) }
         if let text = changes.address { edits.append(.setAddress(name, try Self.address(text))) }
         if let state { edits.append(.setState(name, state)) }
+        let wasAway = pool.table.adminStateSet(place.server) == .maintenance
         try self.edit(pool.name, edits)
         guard let state else { return .done("\(pool.name)/\(name) is changed.") }
         let wasDrained = try self.giveUpDrain(place)
-        if state == .ready, pool.table.adminStateSet(place.server) == .maintenance {
+        if state == .ready, wasAway {
             let now = Instant(nanoseconds: SystemClock.monotonicNanoseconds())
             pool.table.started(place.server, at: now)
         }

@@ -232,7 +232,7 @@ extension RunningProcess {
         let phase = drain.phase(
             bound: bound,
             open: table.openRequests(server),
-            countsAll: pool.facts.countsAll,
+            countsAll: pool.countsAll,
             now: now
         )
         // Somebody has removed it at once meanwhile.
@@ -434,14 +434,15 @@ extension Planned {
         let pool = self.plan.pools[place.pool]
         let (bound, open) = (pool.bound(place.server), pool.table.openRequests(place.server))
         let isShared = self.poolSettings(place.pool)?.sessions == .shared
-        let countsAll = pool.facts.countsAll
+        let countsAll = pool.countsAll
         return DrainReport(
             pool: key.pool.rawValue,
             server: key.server.rawValue,
             cause: drain.cause.rawValue,
             phase: drain.phase(bound: bound, open: open, countsAll: countsAll, now: now).rawValue,
             bound: bound,
-            boundAtStart: drain.boundAtStart,
+            countsAll: countsAll,
+            boundAtStart: Swift.max(bound, drain.boundAtStart),
             losing: drain.losing(bound: bound, sessionsAreShared: isShared),
             openRequests: open,
             rate: drain.rate,

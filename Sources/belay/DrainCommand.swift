@@ -160,8 +160,13 @@ package func drainText(_ report: DrainReport, now: Int64) -> String {
     func line(_ title: String, _ text: String) {
         lines.append("  \(title)" + String(repeating: " ", count: 22 - title.count) + text)
     }
-    line("bound clients", "\(report.bound) of \(report.boundAtStart)")
-    line("would lose a session", "\(report.losing)")
+    if report.countsAll {
+        line("bound clients", "\(report.bound) of \(report.boundAtStart)")
+        line("would lose a session", "\(report.losing)")
+    } else {
+        line("bound clients", "\(report.bound) known here; not all are counted")
+        line("would lose a session", "\(report.losing) known here")
+    }
     line("open requests", "\(report.openRequests)")
     if let rate = report.rate { line("moving", "\(numberText(rate)) a second") }
     let isDone =

@@ -64,10 +64,10 @@ package func serversText(_ pools: [PoolReport]) -> String {
 /// How far a drain is, in a few words.
 private func drainNote(_ drain: DrainReport) -> String {
     switch DrainPhase(rawValue: drain.phase) {
-    case .paused: "paused, \(drain.bound) of \(drain.boundAtStart) left"
+    case .paused: "paused, \(drain.left)"
     case .empty: "empty"
     case .over: "over"
-    case .running, nil: "\(drain.bound) of \(drain.boundAtStart) left"
+    case .running, nil: drain.left
     }
 }
 

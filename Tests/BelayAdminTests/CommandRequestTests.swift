@@ -130,7 +130,8 @@ struct CommandRequestTests {
         (
             "POST", "/api/pools/shop/servers/shop1/drain",
             "{\"began\":1000,\"bound\":12,\"boundAtStart\":40,\"cause\":\"command\","
-                + "\"deadline\":2800,\"expectedEnd\":1900,\"losing\":12,\"openRequests\":3,"
+                + "\"countsAll\":true,\"deadline\":2800,\"expectedEnd\":1900,"
+                + "\"losing\":12,\"openRequests\":3,"
                 + "\"phase\":\"running\",\"pool\":\"shop\",\"rate\":null,\"server\":\"shop1\"}",
             200
         ),

@@ -112,6 +112,7 @@ final class FakeSource: AdminSource {
         cause: "command",
         phase: "running",
         bound: 12,
+        countsAll: true,
         boundAtStart: 40,
         losing: 12,
         openRequests: 3,

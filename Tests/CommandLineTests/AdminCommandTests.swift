@@ -85,6 +85,7 @@ import belay
             cause: cause,
             phase: phase,
             bound: bound,
+            countsAll: true,
             boundAtStart: 40,
             losing: rate == nil ? bound : 0,
             openRequests: 3,
@@ -108,6 +109,17 @@ import belay
 
             """
         #expect(drainText(self.drain("running"), now: Self.now) == want)
+    }
+
+    @Test func `a drain of clients that are not all counted says so`() {
+        var report = self.drain("running")
+        report.countsAll = false
+        let text = drainText(report, now: Self.now)
+        #expect(text.contains("  bound clients         12 known here; not all are counted\n"))
+        #expect(text.contains("  would lose a session  12 known here\n"))
+        #expect(report.left == "at least 12 left")
+        report.bound = 0
+        #expect(report.left == "not all are counted")
     }
 
     @Test func `a drain at a rate says it, and that nobody loses a session`() {

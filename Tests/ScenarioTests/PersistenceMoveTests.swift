@@ -25,6 +25,43 @@ extension Scenarios {
             }
         }
 
+        @Test func `a server that leaves keeps clients whose cookies another Belay sealed`() throws
+        {
+            try Scenario.run { scenario in
+                let servers = try ["a", "b"].map { try scenario.server($0) }
+                let key = Data(repeating: 7, count: 32).base64EncodedString()
+                func write(_ servers: [RawServer], _ name: String) throws {
+                    let file = BelayFile(
+                        servers,
+                        pool: ["persistence: { cookie: {} }"],
+                        top: ["keys: { ring: [\"\(key)\"] }"]
+                    )
+                    try scenario.file(name + ".yaml", file.text(state: scenario.path(name)))
+                }
+                func start(_ name: String) throws -> Belay {
+                    try write(servers, name)
+                    return try scenario.belay(starting: [try belayPath(), "run", name + ".yaml"])
+                }
+                let (one, two) = (try start("one"), try start("two"))
+                let first = try one.ask()
+                let binding = ["Cookie: \(try #require(first.setCookie))"]
+                try write(servers.filter { $0.name != first.text }, "two")
+                let admin = ["--admin", "127.0.0.1:\(two.admin)"]
+                #expect(try scenario.command(["reload"] + admin).waitForEnd() == 0)
+                #expect(try two.ask(fields: binding).text == first.text)
+                // From its first request on it is counted.
+                try look(for: "the client in the report of the drain") {
+                    let pools = try two.adminPage("/api/pools").text
+                    #expect(!pools.contains("\"countsAll\":true"))
+                    return pools.contains("\"bound\":1,\"boundAtStart\":1") ? true : nil
+                }
+                #expect(try two.ask(fields: binding).text == first.text)
+                try two.wait(for: [
+                    "belay_persistence_verdicts_total{pool=\"shop\",verdict=\"server-leaving\"}": 2
+                ])
+            }
+        }
+
         @Test func `a server that is back within refused-patience keeps its clients`() throws {
             let ways = Way.allCases.filter { !$0.isHash && !$0.isTLS }
             try Scenario.run { scenario in
