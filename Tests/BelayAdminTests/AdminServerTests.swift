@@ -42,7 +42,8 @@ struct AdminServerTests {
                 {"address":"10.0.0.11:3000","bound":12,"drain":{"began":1000,"bound":12,\
                 "boundAtStart":40,"cause":"command","countsAll":true,"deadline":2800,\
                 "expectedEnd":1900,"losing":12,"openRequests":3,"phase":"running",\
-                "pool":"shop","rate":null,"server":"shop1"},"ejectedForSeconds":null,"exchanges":1234,\
+                "pool":"shop","rate":null,"server":"shop1"},\
+                "ejectedForSeconds":null,"exchanges":1234,\
                 "failures":5,"health":"up","latencyMs":12.345,"name":"shop1","openRequests":3,\
                 "state":"draining","weight":256},\
                 {"address":"10.0.0.12:3000","bound":2000,"drain":null,"ejectedForSeconds":8.25,\
