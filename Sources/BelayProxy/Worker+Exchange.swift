@@ -458,11 +458,13 @@ extension Worker {
         let used = self.exchanges[exchange].cursor - self.engine[slot].inputStart
         self.closeExchange(exchange)
         self.roles[slot].exchange = -1
-        if !state.contains(.hasRequest) || closes || state.contains(.clientIsStream) {
+        let isAStream = state.contains(.clientIsStream)
+        // What was asked is dealt with: only what lies behind it is more.
+        if state.contains(.hasRequest), !isAStream, used > 0 { self.engine.consume(slot, used) }
+        if !state.contains(.hasRequest) || closes || isAStream {
             self.closeAfterAnswer(slot, expectsMore: expectsMore)
             return
         }
-        if used > 0 { self.engine.consume(slot, used) }
         self.engine.setDeadline(slot, self.engine.now + self.limits.keepAlive)
         // The next request may be here already; it waits for its turn among the others.
         if self.engine[slot].hasInput || self.engine[slot].state.contains(.readable) {

@@ -148,7 +148,8 @@ extension RunningProcess {
         }
         pool.table.setAdminState(state, place.server)
         return .done(
-            "\(pool.name)/\(name) is \(state.name)" + (wasDrained ? "; its drain is over." : ".")
+            "\(pool.name)/\(name) is \(state == .maintenance ? "in " : "")\(state.name)"
+                + (wasDrained ? "; its drain is over." : ".")
         )
     }
 
