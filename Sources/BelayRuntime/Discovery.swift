@@ -20,8 +20,28 @@ final class Discovery: Sendable {
         let source: Settings.ServerSource
         var nextAt: Int64 = 0
         var last: [Settings.Server]?
-        var stamp: Date?
+        /// Who was asked the last time.
+        var asked: DNSClient?
+        /// The file as it was read, and as it was seen the last time.
+        var stamp: Stamp?
+        var seen: Stamp?
         var problem: String?
+    }
+
+    /// By what a file is known to be another one.
+    private struct Stamp: Equatable {
+        let changed: Date
+        let size: Int
+        let number: Int
+
+        init?(_ path: String) {
+            guard let found = try? FileManager.default.attributesOfItem(atPath: path),
+                let changed = found[.modificationDate] as? Date
+            else { return nil }
+            self.changed = changed
+            self.size = found[.size] as? Int ?? 0
+            self.number = found[.systemFileNumber] as? Int ?? 0
+        }
     }
 
     // Limit: a record that says 0 is asked for once a second, and none is believed for longer than
@@ -35,6 +55,8 @@ final class Discovery: Sendable {
     private let sources = Mutex<[Source]>([])
     /// Entries that are no longer in the settings: what they have found goes.
     private let gone = Mutex<[(pool: PoolName, origin: ChangeOrigin)]>([])
+    /// Who is asked for names.
+    private let client = Mutex(DNSClient())
     private let isStopped = Atomic(false)
     /// Ends a pause between two looks.
     private let news = DispatchSemaphore(value: 0)
@@ -44,6 +66,7 @@ final class Discovery: Sendable {
 
     /// These pools are served from now on. Entries that stay keep what they found.
     func follow(_ settings: Settings) {
+        self.client.withLock { $0 = DNSClient(settings.resolver) }
         self.sources.withLock { sources in
             let before = sources
             sources = settings.pools.flatMap { pool in
@@ -52,8 +75,11 @@ final class Discovery: Sendable {
                         ?? Source(pool: pool.name, source: source)
                 }
             }
+            // One that gives its servers another weight is still there.
             let left = before.filter { old in
-                !sources.contains { $0.pool == old.pool && $0.source == old.source }
+                !sources.contains {
+                    $0.pool == old.pool && $0.source.title == old.source.title
+                }
             }
             self.gone.withLock {
                 $0 += left.map { (pool: $0.pool, origin: .discovery($0.source.title)) }
@@ -85,11 +111,17 @@ final class Discovery: Sendable {
             gone = []
             return all
         }
-        for entry in gone { _ = found(entry.pool, entry.origin, []) }
-        for var source in self.sources.withLock({ $0 }) where source.nextAt <= now {
+        // At the end, so that what a new entry finds is there when what an old one found goes.
+        defer {
+            for entry in gone { _ = found(entry.pool, entry.origin, []) }
+        }
+        let client = self.client.withLock { $0 }
+        for var source in self.sources.withLock({ $0 })
+        where source.nextAt <= now || source.asked != client {
+            source.asked = client
             let name = source.source.title
             let before = source.problem
-            switch Self.look(&source, now) {
+            switch Self.look(&source, client, now) {
             case .unchanged: break
             case .problem(let text): source.problem = text
             case .servers(let servers):
@@ -97,7 +129,12 @@ final class Discovery: Sendable {
                 if source.last != servers {
                     let obstacle = found(source.pool, .discovery(name), servers)
                     source.problem = obstacle
-                    if obstacle == nil { source.last = servers }
+                    if obstacle == nil {
+                        source.last = servers
+                    } else {
+                        source.stamp = nil
+                        source.nextAt = now + Self.retryAfter
+                    }
                 }
             }
             if let problem = source.problem, problem != before {
@@ -116,46 +153,20 @@ final class Discovery: Sendable {
         }
     }
 
-    private enum Finding {
-        case unchanged
-        case servers([Settings.Server])
-        case problem(String)
-    }
-
-    private static func look(_ source: inout Source, _ now: Int64) -> Finding {
+    private static func look(
+        _ source: inout Source,
+        _ client: DNSClient,
+        _ now: Int64
+    ) -> Finding {
+        let search = ServerSearch(source.source, last: source.last ?? [])
+        let result: (finding: Finding, ttl: Int64?)
         switch source.source.kind {
-        case .dns(let host, let port):
-            let answer = DNSRecords.addresses(of: host)
-            source.nextAt = now + self.wait(answer?.ttl)
-            guard let answer else { return .problem("the name can't be resolved") }
-            let servers = answer.records.map { SocketAddress(ip: $0, port: port) }
-            return .servers(self.servers(servers.map { ($0, nil) }, source.source))
-        case .srv(let name):
-            guard let answer = DNSRecords.services(of: name) else {
-                source.nextAt = now + self.retryAfter
-                return .problem("the service can't be resolved")
-            }
-            var ttl = answer.ttl
-            var found: [(SocketAddress, Int?)] = []
-            // Only the records of the first priority: the others are for when these are gone.
-            let first = answer.records.map(\.priority).min()
-            for record in answer.records where record.priority == first {
-                guard let addresses = DNSRecords.addresses(of: record.target) else { continue }
-                ttl = Swift.min(ttl, addresses.ttl)
-                for ip in addresses.records {
-                    let weight = Swift.min(Int(record.weight), Int(Weight.maximum.rawValue))
-                    found.append((SocketAddress(ip: ip, port: record.port), weight))
-                }
-            }
-            source.nextAt = now + self.wait(ttl)
-            guard !found.isEmpty else { return .problem("no target of the service has an address") }
-            // A service whose records all have weight 0 shares evenly (RFC 2782).
-            let isWeighted = found.contains { ($0.1 ?? 0) > 0 }
-            return .servers(
-                self.servers(found.map { ($0.0, isWeighted ? $0.1 : nil) }, source.source)
-            )
-        case .file(let path): return self.lookAtFile(path, &source, now)
+        case .dns(let host, let port): result = search.hosts(host, port, NameSource(client))
+        case .srv(let name): result = search.services(name, NameSource(client))
+        case .file(let path): return self.lookAtFile(path, search, &source)
         }
+        source.nextAt = now + self.wait(result.ttl)
+        return result.finding
     }
 
     private static func wait(_ ttl: Int64?) -> Int64 {
@@ -163,68 +174,38 @@ final class Discovery: Sendable {
         return Swift.min(Swift.max(ttl, self.ttlMin), self.ttlMax)
     }
 
-    /// Servers named by their addresses, in an order that does not depend on the answer's.
-    private static func servers(
-        _ found: [(address: SocketAddress, weight: Int?)],
-        _ source: Settings.ServerSource
-    ) -> [Settings.Server] {
-        var servers: [String: Settings.Server] = [:]
-        for (address, weight) in found {
-            let text = address.description
-            guard let name = ServerName(text), servers[text] == nil else { continue }
-            var server = Settings.Server(
-                name: name,
-                address: Settings.ServerAddress(
-                    host: address.ip.description,
-                    port: address.port
-                )
-            )
-            server.weight = weight.flatMap { Weight($0) } ?? source.weight
-            server.maxConnections = source.maxConnections
-            servers[text] = server
-        }
-        return servers.sorted { $0.key < $1.key }.map(\.value)
-    }
-
-    /// A file with a line `name address [weight]` for each server; `#` begins a comment.
     private static func lookAtFile(
         _ path: String,
-        _ source: inout Source,
-        _ now: Int64
+        _ search: ServerSearch,
+        _ source: inout Source
     ) -> Finding {
-        source.nextAt = now
-        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-        let stamp = attributes?[.modificationDate] as? Date
+        let stamp = Stamp(path)
         if let stamp, stamp == source.stamp { return .unchanged }
-        guard let data = FileManager.default.contents(atPath: path) else {
+        // Whoever writes it may not have come to its end: it is read when nothing has changed from
+        // one look to the next.
+        defer { source.seen = stamp }
+        if source.last != nil, stamp != source.seen { return .unchanged }
+        guard let stamp, let data = FileManager.default.contents(atPath: path) else {
+            source.stamp = nil
             return .problem("the file can't be read")
         }
         source.stamp = stamp
-        let text = String(decoding: data, as: UTF8.self)
-        var servers: [Settings.Server] = []
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
-            .enumerated()
-        {
-            let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
-            if words.isEmpty { continue }
-            guard (2...3).contains(words.count), let name = ServerName(String(words[0])),
-                let address = Settings.ServerAddress(String(words[1])),
-                let weight = words.count == 2
-                    ? source.source.weight : Int(words[2]).flatMap({ Weight($0) })
-            else {
-                return .problem(
-                    "line \(number + 1) is not `name address [weight]`; nothing was changed"
-                )
-            }
-            guard !servers.contains(where: { $0.name == name }) else {
-                return .problem("line \(number + 1) names \(name) again; nothing was changed")
-            }
-            var server = Settings.Server(name: name, address: address)
-            server.weight = weight
-            server.maxConnections = source.source.maxConnections
-            servers.append(server)
+        return search.lines(String(decoding: data, as: UTF8.self))
+    }
+}
+
+extension DNSClient {
+    /// The servers of the settings, or the system's.
+    init(_ resolver: Settings.Resolver?) {
+        guard let resolver else {
+            self.init()
+            return
         }
-        return .servers(servers)
+        self.init(
+            servers: resolver.servers,
+            timeout: resolver.timeout,
+            attempts: resolver.attempts
+        )
     }
 }
 

@@ -292,7 +292,7 @@ extension PlanBuilder {
         let isSame = was?.address == server.address
         if let before, isSame, self.isEdit { return before }
         do {
-            return try resolve(server.address)
+            return try self.resolve(server.address)
         } catch {
             guard let before, isSame else { throw error }
             draft.warnings.append("\(error); it keeps the address \(before)")

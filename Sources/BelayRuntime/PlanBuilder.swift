@@ -176,13 +176,15 @@ package struct PlanBuilder {
     }
 }
 
-/// The address of a server: as written, or the first that the resolver gives for its name.
-func resolve(_ address: Settings.ServerAddress) throws -> SocketAddress {
-    if let ip = IPAddress(address.host) { return SocketAddress(ip: ip, port: address.port) }
-    guard let ip = Resolver.address(of: address.host) else {
-        throw StartError("the server's name \(address.host) can't be resolved")
+extension PlanBuilder {
+    /// The address of a server: as written, or the first that the resolver gives for its name.
+    func resolve(_ address: Settings.ServerAddress) throws -> SocketAddress {
+        if let ip = IPAddress(address.host) { return SocketAddress(ip: ip, port: address.port) }
+        guard let ip = DNSClient(self.settings.resolver).address(of: address.host) else {
+            throw StartError("the server's name \(address.host) can't be resolved")
+        }
+        return SocketAddress(ip: ip, port: address.port)
     }
-    return SocketAddress(ip: ip, port: address.port)
 }
 
 extension Method {

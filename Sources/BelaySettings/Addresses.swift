@@ -25,6 +25,26 @@ extension Scalar where Value == SocketAddress {
     )
 }
 
+extension Scalar where Value == SocketAddress {
+    /// A DNS server: `10.0.0.2`, `127.0.0.1:8600`, `::1`, `[::1]:8600`.
+    static let dnsServer = Scalar(
+        "an IP address such as `10.0.0.2`, `127.0.0.1:8600` or `[::1]:8600`",
+        schema: [
+            "type": "string",
+            "pattern": "^([0-9A-Fa-f:.]+|[0-9.]+:[0-9]{1,5}|\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5})$",
+        ],
+        parse: { text, _ throws(Complaint) in
+            if let ip = IPAddress(text) { return SocketAddress(ip: ip, port: 53) }
+            let (host, portText) =
+                text.contains(":") ? try splitAddress(text, isPortAlone: false) : (text, "53")
+            let port = try parsePort(portText, least: 1)
+            guard let ip = IPAddress(host) else { throw .otherKind }
+            return SocketAddress(ip: ip, port: port)
+        },
+        encode: { .string($0.port == 53 ? $0.ip.description : $0.description) }
+    )
+}
+
 extension Scalar where Value == Network {
     /// An address or a network in CIDR notation.
     static let network = Scalar(

@@ -166,6 +166,48 @@ extension Declaration {
         ),
     ]
 
+    static let resolver = Section(
+        doc: """
+            These servers, such as Consul's on port 8600, are asked for whole names: the system's \
+            search domains and `/etc/hosts` do not count. A host name of a server that they \
+            don't know is asked of the system.
+            """,
+        defaults: { Settings.Resolver(servers: []) },
+        fields: [
+            Field(
+                "servers",
+                \.servers,
+                // Limit: so many the system's resolver has room for.
+                .list(
+                    of: Scalar.dnsServer.form,
+                    from: { SocketAddress(ip: .anyV4, port: 53) },
+                    max: 3,
+                    isEmptyAllowed: false
+                ),
+                isRequired: true,
+                doc: "Tried from the first on. Port 53, if none is given."
+            ),
+            Field(
+                "timeout",
+                \.timeout,
+                Scalar.duration(.seconds(1) ... .seconds(30)).form,
+                doc: "The time that a server has for an answer, in whole seconds."
+            ),
+            Field(
+                "attempts",
+                \.attempts,
+                Scalar.integer(1...5).form,
+                doc: "How often all of them are tried before a look-up fails."
+            ),
+        ],
+        finish: { resolver, tree, reader in
+            reportRepeated(resolver.servers.map(\.spelled), "servers", tree, &reader)
+            guard resolver.timeout.nanoseconds % 1_000_000_000 != 0 else { return }
+            let text = "\(reader.subject(of: "timeout")) must be whole seconds"
+            reader.report(text, at: reader.place(reader.path + "/timeout"))
+        }
+    )
+
     private static let serverShare: [Field<ServerEntry>] = [
         Field(
             "weight",

@@ -75,6 +75,15 @@ extension Declaration {
             isRequired: true,
             doc: "The server pools, each under a name that routes, logs and metrics use."
         ),
+        Field(
+            "resolver",
+            \.resolver,
+            Form.group(resolver).optional(from: { Settings.Resolver(servers: []) }),
+            doc: """
+                The DNS servers that are asked for `dns`, for `srv` and for the host names of \
+                servers. Left out: those of the system (`/etc/resolv.conf`).
+                """
+        ),
         Field("limits", \.limits, .group(limits), doc: "What Belay takes on before it refuses."),
         Field(
             "headers",

@@ -38,6 +38,17 @@ extension Settings {
         }
     }
 
+    /// The DNS servers that are asked for names of servers.
+    package struct Resolver: Sendable, Equatable {
+        /// At least one; the next is asked where one does not answer.
+        package var servers: [SocketAddress]
+        /// In whole seconds.
+        package var timeout = TimeSpan.seconds(2)
+        package var attempts = 2
+
+        package init(servers: [SocketAddress]) { self.servers = servers }
+    }
+
     /// Where servers come from that don't stand in the file by themselves.
     package struct ServerSource: Sendable, Equatable {
         package var kind: Kind

@@ -20,6 +20,8 @@ package struct Settings: Sendable, Equatable {
     package var routes: [Route] = []
     /// In the order of the file, at least one.
     package var pools: [ServerPool] = []
+    /// Nil: the system's.
+    package var resolver: Resolver?
     package var limits = Limits()
     package var headers = Headers()
     /// The directory of the operator's own error pages.

@@ -3,6 +3,7 @@
 #endif
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <resolv.h>
 #include <stdio.h>
@@ -363,15 +364,48 @@ int64_t belay_raise_descriptor_limit(void) {
     return (int64_t)limit.rlim_cur;
 }
 
+/* The servers that are asked, in the place of the system's. The C library takes those of IPv4 from
+   `nsaddr_list`; one of IPv6 it takes from memory that res_nclose frees, if the other is empty. */
+static int set_dns_servers(struct __res_state *state, const uint8_t *ips, const uint16_t *ports,
+                           int count) {
+    for (int index = 0; index < MAXNS; index++) {
+        free(state->_u._ext.nsaddrs[index]);
+        state->_u._ext.nsaddrs[index] = NULL;
+    }
+    state->_u._ext.nscount = 0;
+    state->nscount = count;
+    for (int index = 0; index < count; index++) {
+        static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+        const uint8_t *ip = ips + 16 * index;
+        int is_v4 = memcmp(ip, mapped, sizeof mapped) == 0;
+        struct sockaddr_storage address;
+        socklen_t length = to_sockaddr(is_v4, ip, ports[index], &address);
+        memset(&state->nsaddr_list[index], 0, sizeof state->nsaddr_list[index]);
+        void *place = &state->nsaddr_list[index];
+        if (!is_v4) {
+            place = malloc(sizeof(struct sockaddr_in6));
+            if (place == NULL) return -1;
+            state->_u._ext.nsaddrs[index] = place;
+            state->_u._ext.nssocks[index] = -1;
+        }
+        memcpy(place, &address, length);
+    }
+    return 0;
+}
+
 /* Records of the domain name system, a line of words for each: the time it may be kept, then the
-   address, or priority, weight, port and target. The number of bytes written, or -1. */
-int belay_dns(const char *name, int kind, char *text, size_t size) {
+   address, or priority, weight, port and target; for an alias on the way to it the time alone. */
+int belay_dns(const char *name, int kind, const uint8_t *ips, const uint16_t *ports, int count,
+              int timeout, int attempts, char *text, size_t size) {
     struct __res_state state;
     memset(&state, 0, sizeof state);
     if (res_ninit(&state) != 0) return -1;
-    /* An answer that does not come in time is asked for again later. */
-    state.retrans = 2;
-    state.retry = 2;
+    state.retrans = timeout;
+    state.retry = attempts;
+    if (count > MAXNS || (count > 0 && set_dns_servers(&state, ips, ports, count) != 0)) {
+        res_nclose(&state);
+        return -1;
+    }
     int type = kind == BELAY_DNS_SRV ? ns_t_srv : kind == BELAY_DNS_AAAA ? ns_t_aaaa : ns_t_a;
     static const size_t answer_max = 65536;
     unsigned char *answer = malloc(answer_max);
@@ -379,8 +413,14 @@ int belay_dns(const char *name, int kind, char *text, size_t size) {
         res_nclose(&state);
         return -1;
     }
-    int length = res_nsearch(&state, name, ns_c_in, type, answer, (int)answer_max);
+    int length = (count > 0 ? res_nquery : res_nsearch)(&state, name, ns_c_in, type, answer,
+                                                        (int)answer_max);
+    int is_sure = state.res_h_errno == HOST_NOT_FOUND || state.res_h_errno == NO_DATA;
     res_nclose(&state);
+    if (length < 0 && is_sure) {
+        free(answer);
+        return 0;
+    }
     ns_msg message;
     size_t used = 0;
     if (length <= 0 || length > (int)answer_max
@@ -391,10 +431,13 @@ int belay_dns(const char *name, int kind, char *text, size_t size) {
     for (int index = 0; index < ns_msg_count(message, ns_s_an); index++) {
         ns_rr record;
         if (ns_parserr(&message, ns_s_an, index, &record) != 0) break;
-        if (ns_rr_type(record) != type) continue;
         const unsigned char *data = ns_rr_rdata(record);
         int written = 0;
-        if (type == ns_t_srv) {
+        if (ns_rr_type(record) == ns_t_cname) {
+            written = snprintf(text + used, size - used, "%u\n", (unsigned)ns_rr_ttl(record));
+        } else if (ns_rr_type(record) != type) {
+            continue;
+        } else if (type == ns_t_srv) {
             char target[NS_MAXDNAME];
             if (ns_rr_rdlen(record) < 7) continue;
             if (dn_expand(ns_msg_base(message), ns_msg_end(message), data + 6, target,

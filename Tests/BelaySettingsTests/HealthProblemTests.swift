@@ -415,4 +415,48 @@ import Testing
     func `entries of servers`(text: String, want: [String]) {
         #expect(problems(of: "pools:\n  a:\n    servers:\n    - \(text)\n") == want)
     }
+
+    @Test(
+        arguments: [
+            ("{}", ["1:11: resolver: \"servers\" is missing"]),
+            ("{servers: []}", ["1:21: resolver.servers is empty"]),
+            (
+                "{servers: [ns1]}",
+                [
+                    "1:22: an entry of resolver.servers must be an IP address such as 10.0.0.2, "
+                        + "127.0.0.1:8600 or [::1]:8600, not \"ns1\""
+                ]
+            ),
+            (
+                "{servers: ['10.0.0.1:0']}",
+                [
+                    "1:22: an entry of resolver.servers: \"10.0.0.1:0\" must have a port within "
+                        + "1...65535"
+                ]
+            ),
+            (
+                "{servers: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4]}",
+                ["1:21: resolver.servers has 4 entries; at most 3 fit"]
+            ),
+            (
+                "{servers: [10.0.0.1, '10.0.0.1:53']}",
+                ["1:21: resolver.servers has 10.0.0.1:53 twice"]
+            ),
+            (
+                "{servers: [10.0.0.1], timeout: 1500ms}",
+                ["1:42: resolver.timeout must be whole seconds"]
+            ),
+            (
+                "{servers: [10.0.0.1], timeout: 500ms}",
+                ["1:42: resolver.timeout must be a time within 1s...30s, not \"500ms\""]
+            ),
+            (
+                "{servers: [10.0.0.1], attempts: 0}",
+                ["1:43: resolver.attempts must be a whole number within 1...5, not \"0\""]
+            ),
+        ] as [(String, [String])]
+    )
+    func `DNS servers`(text: String, want: [String]) {
+        #expect(problems(beside: "resolver: \(text)") == want)
+    }
 }

@@ -181,6 +181,7 @@ let fullFile = """
       shutdown: 10s
       upgrade: 2h
       http2: { streams: 50, resets: 10, control-frames: 1000 }
+    resolver: { servers: ["127.0.0.1:8600", "::1"], timeout: 3s, attempts: 1 }
     headers: { x-forwarded: off, forwarded: on, via: pseudonym, client-certificate: off }
     error-pages: /etc/belay/pages
     log: { access: json, access-to: /var/log/belay.log, level: debug }

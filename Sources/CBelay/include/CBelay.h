@@ -106,6 +106,10 @@ int64_t belay_raise_descriptor_limit(void);
 #define BELAY_DNS_AAAA 2
 #define BELAY_DNS_SRV 3
 
-int belay_dns(const char *name, int kind, char *text, size_t size);
+/// Asks these servers for the name as it is, or with a count of 0 the system's, with its search
+/// domains. `timeout` is in seconds. The length of the answer as text, 0 when there is no such
+/// record, -1 when nobody could say.
+int belay_dns(const char *name, int kind, const uint8_t *ips, const uint16_t *ports, int count,
+              int timeout, int attempts, char *text, size_t size);
 
 #endif
