@@ -170,6 +170,8 @@ struct Metrics {
 /// What a test says of its Belay; the rest is the same for all.
 struct BelayFile {
     var servers: [(name: String, port: UInt16)] = []
+    /// More entries of the list of servers, such as `{ file: servers.txt }`.
+    var entries: [String] = []
     /// Lines of the pool's settings.
     var pool: [String] = []
     /// Lines at the top of the file.
@@ -203,6 +205,7 @@ struct BelayFile {
             let address = "\"127.0.0.1:\(server.port)\""
             lines.append("      - { name: \(server.name), address: \(address)\(extra) }")
         }
+        lines += self.entries.map { "      - " + $0 }
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -17,9 +17,14 @@ final class RawServer: Sendable {
     private let open = Mutex<[Int32: Socket]>([:])
     private let isOver = Mutex(false)
 
-    init(_ name: String, port: UInt16 = 0, _ script: @escaping Script) throws {
+    init(
+        _ name: String,
+        port: UInt16 = 0,
+        at address: UInt32 = 0x7F00_0001,
+        _ script: @escaping Script
+    ) throws {
         self.name = name
-        self.listener = try Socket.listen(port: port)
+        self.listener = try Socket.listen(port: port, at: address)
         self.port = self.listener.port
         onThread { [self] in
             while let socket = self.listener.accept() {

@@ -9,6 +9,7 @@ final class Scenario {
     let directory: String
     private var programs: [Program] = []
     private var servers: [RawServer] = []
+    private var nameServers: [NameServer] = []
     /// Processes that programs have started, and that outlive them.
     private var adopted: [Int32] = []
     let kept = KeptWires()
@@ -34,6 +35,7 @@ final class Scenario {
         for pid in self.adopted { kill(pid, SIGKILL) }
         for program in self.programs.reversed() { program.end() }
         for server in self.servers { server.stop() }
+        for server in self.nameServers { server.stop() }
         try? FileManager.default.removeItem(atPath: self.directory)
     }
 
@@ -102,10 +104,18 @@ final class Scenario {
     func server(
         _ name: String,
         port: UInt16 = 0,
+        at address: UInt32 = 0x7F00_0001,
         _ script: @escaping RawServer.Script = RawServer.plain
     ) throws -> RawServer {
-        let server = try RawServer(name, port: port, script)
+        let server = try RawServer(name, port: port, at: address, script)
         self.servers.append(server)
+        return server
+    }
+
+    /// A DNS server that knows nothing yet.
+    func nameServer(isV6: Bool = false) throws -> NameServer {
+        let server = try NameServer(isV6: isV6)
+        self.nameServers.append(server)
         return server
     }
 

@@ -32,12 +32,16 @@ struct Socket: Sendable {
         return socket
     }
 
-    /// Listens on a port that the system chooses, or on `port`.
-    static func listen(port: UInt16 = 0, backlog: Int32 = 128) throws -> Socket {
+    /// Listens on a port that the system chooses, or on `port`, at an address of this machine.
+    static func listen(
+        port: UInt16 = 0,
+        at address: UInt32 = 0x7F00_0001,
+        backlog: Int32 = 128
+    ) throws -> Socket {
         let socket = try Socket()
         do {
             socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
-            try socket.bind(port: port, address: 0x7F00_0001)
+            try socket.bind(port: port, address: address)
             guard Glibc.listen(socket.descriptor, backlog) == 0 else {
                 throw Failure.system("listen", errno)
             }
