@@ -175,6 +175,8 @@ package struct MetricsPage {
                 self.text.value(.bindingsMoved, [pool.name.text, "\(reason.name)"], value)
             }
         }
+        self.single(.requestsQueued, self.store.sum(.requestsQueued))
+        self.single(.serverStalls, self.store.sum(.serverStalls))
     }
 
     private mutating func bindings(_ metric: Metric, _ change: BindingChange) {

@@ -86,6 +86,8 @@ struct MetricsTests {
         (.http2Streams, "belay_http2_streams_total"),
         (.http2StreamsReset, "belay_http2_streams_reset_total"),
         (.serverHandshakes, "belay_server_tls_handshakes_total"),
+        (.requestsQueued, "belay_requests_queued_total"),
+        (.serverStalls, "belay_server_stalls_total"),
     ])
     func `each counter has its place`(counter: WorkerCounter, series: String) {
         let store = MetricsStore(names: Samples.names, workers: 1)
