@@ -101,11 +101,18 @@ struct OverviewPage {
         if let seconds = server.ejectedForSeconds {
             return chip("\(server.health) for \(rounded(seconds)) s", "bad")
         }
+        let checked = self.problem(server)
         switch server.health {
-        case "up": return chip(server.health, "good")
-        case "starting", "stalled": return chip(server.health, "warn")
-        default: return chip(server.health, "bad")
+        case "up": return chip(server.health, "good") + checked
+        case "starting", "stalled": return chip(server.health, "warn") + checked
+        default: return chip(server.health, "bad") + checked
         }
+    }
+
+    /// What the last check has found to be wrong.
+    private func problem(_ server: ServerReport) -> String {
+        guard let check = server.check, !check.good else { return "" }
+        return " <small>\(escaped(check.reason ?? "bad"))</small>"
     }
 
     static let style = """

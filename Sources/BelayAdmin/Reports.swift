@@ -38,6 +38,11 @@ package struct ServerReport: Codable, Equatable, Sendable {
     package var latencyMs: Double?
     /// How far it is emptied; null while nobody empties it.
     package var drain: DrainReport?
+    /// Its last check; null before the first, and where none are made.
+    package var check: CheckReport?
+    /// How asking its agent went the last time; null before the first time, and where none is
+    /// asked.
+    package var agent: CheckReport?
 
     package init(
         name: String,
@@ -51,7 +56,9 @@ package struct ServerReport: Codable, Equatable, Sendable {
         exchanges: Int,
         failures: Int,
         latency: TimeSpan?,
-        drain: DrainReport? = nil
+        drain: DrainReport? = nil,
+        check: CheckReport? = nil,
+        agent: CheckReport? = nil
     ) {
         self.name = name
         self.address = address.description
@@ -65,6 +72,8 @@ package struct ServerReport: Codable, Equatable, Sendable {
         self.failures = failures
         self.latencyMs = latency.map { Double($0.microseconds) / 1_000 }
         self.drain = drain
+        self.check = check
+        self.agent = agent
     }
 
     /// Writes null where a value is missing: a reader then sees that the key exists.
@@ -82,6 +91,37 @@ package struct ServerReport: Codable, Equatable, Sendable {
         try container.encode(self.failures, forKey: .failures)
         try container.encode(self.latencyMs, forKey: .latencyMs)
         try container.encode(self.drain, forKey: .drain)
+        try container.encode(self.check, forKey: .check)
+        try container.encode(self.agent, forKey: .agent)
+    }
+}
+
+/// The last check of a server, or of its agent, as `/api/pools` shows it.
+package struct CheckReport: Codable, Equatable, Sendable {
+    package var good: Bool
+    /// What was wrong; null when it was good.
+    package var reason: String?
+    /// The words that the server, or its agent, said of itself last; null when it has said none.
+    package var said: String?
+    package var secondsAgo: Double
+    package var tookMs: Double
+
+    /// `reason` is empty when it was good.
+    package init(isGood: Bool, reason: String, said: String?, ago: TimeSpan, took: TimeSpan) {
+        self.good = isGood
+        self.reason = reason.isEmpty ? nil : reason
+        self.said = said
+        self.secondsAgo = Double(ago.milliseconds) / 1_000
+        self.tookMs = Double(took.microseconds) / 1_000
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(self.good, forKey: .good)
+        try container.encode(self.reason, forKey: .reason)
+        try container.encode(self.said, forKey: .said)
+        try container.encode(self.secondsAgo, forKey: .secondsAgo)
+        try container.encode(self.tookMs, forKey: .tookMs)
     }
 }
 

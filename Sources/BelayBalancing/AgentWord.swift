@@ -3,7 +3,7 @@ package import BelayCore
 /// What a server says of itself: words as HAProxy's agents have them, separated by white space or
 /// commas: `75%`, `ready`, `drain`, `maint`, `up`, `down`, `fail`, `stopped`, `maxconn:30`. What
 /// stands behind `#` is for people, and what stands behind the line's end for nobody.
-package struct AgentWord: Equatable, Sendable {
+package struct AgentWord: Equatable, Sendable, CustomStringConvertible {
     /// Nil: nothing was said of it.
     package var state: AdminState?
     /// The share of its weight that it wants, in percent; more than 100 is possible.
@@ -35,6 +35,22 @@ package struct AgentWord: Equatable, Sendable {
             }
         }
         self.note(word)
+    }
+
+    /// In the words that it is read from.
+    package var description: String {
+        let state: String? =
+            switch self.state {
+            case .ready: "ready"
+            case .draining: "drain"
+            case .maintenance: "maint"
+            case nil: nil
+            }
+        let words = [
+            state, self.isUp.map { $0 ? "up" : "down" }, self.percent.map { "\($0)%" },
+            self.openMax.map { "maxconn:\($0)" }, self.unknown,
+        ]
+        return words.compactMap(\.self).joined(separator: " ")
     }
 
     package var isEmpty: Bool { self == AgentWord() }

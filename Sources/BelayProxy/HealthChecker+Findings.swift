@@ -1,5 +1,6 @@
 import BelayBalancing
 import BelayCore
+import BelayTelemetry
 import BelayTransport
 
 // What a check's end says about the server: to the pool's table, to who reads the log, and to who
@@ -66,6 +67,7 @@ extension HealthChecker {
         guard pool.plan.table.isEjectedForRefusing(key.server, at: now),
             pool.plan.table.forgive(key.server, at: now) != nil
         else { return }
+        self.metrics.count(.returns, pool: key.pool, server: key.server)
         self.notices(.returned(pool: key.pool, server: key.server))
     }
 
@@ -74,6 +76,7 @@ extension HealthChecker {
         let result = CheckResult(
             isGood: problem == nil,
             reason: problem ?? "",
+            said: self.checks[index].talk.word.flatMap { $0.isEmpty ? nil : "\($0)" },
             at: self.engine.now,
             took: self.engine.now - self.checks[index].began
         )

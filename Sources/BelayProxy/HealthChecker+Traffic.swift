@@ -1,5 +1,6 @@
 import BelayBalancing
 import BelayCore
+import BelayTelemetry
 import BelayTransport
 
 // What live traffic says about the servers beside each request's own failure: whether one is worse
@@ -41,6 +42,7 @@ extension HealthChecker {
         )
         for (server, reason) in policy.outliers(samples) {
             guard case .ejected(let span) = table.ejectOutlier(server, at: now) else { continue }
+            self.metrics.count(.ejections, pool: index, server: server)
             self.notices(.outlier(pool: index, server: server, reason.text, span))
         }
         self.updatePanic(index, pool)

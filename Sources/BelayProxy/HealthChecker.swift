@@ -3,6 +3,7 @@ import BelayBytes
 import BelayCore
 import BelayHTTP
 import BelayHTTP2
+package import BelayTelemetry
 import BelayTransport
 
 /// Asks the servers of all pools now and then how they are: on one thread with an engine of its
@@ -28,6 +29,7 @@ package struct HealthChecker: ~Copyable {
     let notices: @Sendable (SharedState.Notice) -> Void
     /// Those who balance by weights that an agent may change.
     let workers: [Mailbox]
+    let metrics: WorkerMetrics
     var pools: [CheckedPool] = []
     var checks: [Check] = []
     /// When each check begins, by its index; those under way are not in it.
@@ -51,6 +53,7 @@ package struct HealthChecker: ~Copyable {
         pools: [PoolPlan],
         mailbox: HealthMailbox,
         workers: [Mailbox],
+        metrics: WorkerMetrics,
         notices: @escaping @Sendable (SharedState.Notice) -> Void,
         seed: UInt64
     ) throws {
@@ -63,6 +66,7 @@ package struct HealthChecker: ~Copyable {
         self.engine = engine
         self.mailbox = mailbox
         self.workers = workers
+        self.metrics = metrics
         self.notices = notices
         self.owners = Array(repeating: -1, count: slots)
         self.sessions = Slab(capacity: slots)
@@ -181,12 +185,15 @@ package struct HealthChecker: ~Copyable {
         }
         guard server < pool.plan.tls.count else { return true }
         let name = pool.plan.tls[server].serverName
+        // gRPC is HTTP/2, whatever the pool's requests travel by.
+        let isOtherProtocol = health.kind == .grpc && !pool.plan.speaksHTTP2
         return self.engine.connectTLS(
             slot,
             pool.plan.tls[server].context,
             serverName: isHandshake ? health.host ?? name : name,
             // Another port is another program, whose sessions are its own.
-            session: health.port == nil ? session : nil
+            session: health.port == nil && !isOtherProtocol ? session : nil,
+            protocols: isOtherProtocol ? [.http2] : nil
         )
     }
 

@@ -70,11 +70,11 @@ package final class HealthMailbox: Sendable {
 
     func note(_ result: CheckResult, pool: Int, server: Int, isAgent: Bool) {
         self.rows.withLock { rows in
-            if isAgent {
-                rows[pool][server].agent = result
-            } else {
-                rows[pool][server].check = result
-            }
+            let place: WritableKeyPath<Row, CheckResult?> = isAgent ? \.agent : \.check
+            var result = result
+            // What was said last holds.
+            result.said = result.said ?? rows[pool][server][keyPath: place]?.said
+            rows[pool][server][keyPath: place] = result
         }
     }
 

@@ -86,12 +86,21 @@ package struct CheckResult: Sendable {
     package var isGood: Bool
     /// In words; empty when it was good.
     package var reason: String
+    /// What the server, or its agent, said of itself the last time that it did.
+    package var said: String?
     package var at: Instant
     package var took: TimeSpan
 
-    package init(isGood: Bool, reason: String, at: Instant, took: TimeSpan) {
+    package init(
+        isGood: Bool,
+        reason: String,
+        said: String? = nil,
+        at: Instant,
+        took: TimeSpan
+    ) {
         self.isGood = isGood
         self.reason = reason
+        self.said = said
         self.at = at
         self.took = took
     }

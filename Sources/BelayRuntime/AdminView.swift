@@ -26,6 +26,7 @@ final class AdminView: AdminSource {
     private let sink: Mutex<LogSink?>
     private let reloads = Mutex(ReloadCounts())
     private let mailbox: Mailbox
+    private let health: HealthMailbox
     private let certificates: CertificateWatch
     private let state = Mutex(State.starting)
     private let commands: Mutex<Commands?> = Mutex(nil)
@@ -39,6 +40,7 @@ final class AdminView: AdminSource {
         store: MetricsStore,
         sink: LogSink?,
         mailbox: Mailbox,
+        health: HealthMailbox,
         certificates: CertificateWatch
     ) {
         self.served = Mutex(
@@ -46,6 +48,7 @@ final class AdminView: AdminSource {
         )
         self.sink = Mutex(sink)
         self.mailbox = mailbox
+        self.health = health
         self.certificates = certificates
     }
 
@@ -132,6 +135,10 @@ final class AdminView: AdminSource {
                     .map { server in
                         var report = self.report(server, pool, number, store, now)
                         report.drain = drains[ServerPlace(pool: number, server: server)]
+                        report.check = self.health.lastCheck(pool: number, server: server)
+                            .map { CheckReport($0, at: now) }
+                        report.agent = self.health.lastAgent(pool: number, server: server)
+                            .map { CheckReport($0, at: now) }
                         return report
                     }
             )
@@ -222,6 +229,18 @@ final class AdminView: AdminSource {
                     passedOver: candidate.passOver
                 )
             }
+        )
+    }
+}
+
+extension CheckReport {
+    fileprivate init(_ result: CheckResult, at now: Instant) {
+        self.init(
+            isGood: result.isGood,
+            reason: result.reason,
+            said: result.said,
+            ago: Swift.max(now - result.at, .zero),
+            took: result.took
         )
     }
 }

@@ -130,6 +130,7 @@ final class RunningProcess: Sendable {
             store: store,
             sink: sink,
             mailbox: self.mailboxes[0],
+            health: self.health,
             certificates: self.certificates
         )
         try self.begin(planned, workerSockets, inheritance)
@@ -364,12 +365,14 @@ final class RunningProcess: Sendable {
     private func startChecks(_ pools: [PoolPlan]) {
         let (health, notices, logger) = (self.health, self.shared.notices, self.logger)
         let workers = self.mailboxes
+        let metrics = self.serving.withLock { $0.store.checker }
         let thread = SystemThread.start {
             do {
                 var checker = try HealthChecker(
                     pools: pools,
                     mailbox: health,
                     workers: workers,
+                    metrics: metrics,
                     notices: notices,
                     seed: UInt64.random(in: .min ... .max)
                 )

@@ -1,39 +1,47 @@
 import BelayBytes
 package import BelayCore
 
-/// The counters of all workers, and their sums.
+/// The counters of all workers, and of who checks the servers; and their sums.
 package struct MetricsStore: Sendable {
     package let names: TelemetryNames
     package let workers: [WorkerMetrics]
+    /// Of the thread that checks servers and compares them.
+    package let checker: WorkerMetrics
 
     package init(names: TelemetryNames, workers: Int) {
         precondition(workers > 0, "nobody would count")
         self.names = names
         self.workers = (0..<workers).map { _ in WorkerMetrics(names: names) }
+        self.checker = WorkerMetrics(names: names)
     }
+
+    private var all: [WorkerMetrics] { self.workers + [self.checker] }
 
     /// The same counters under names of which more are known. Nil when there are more than there
     /// are rows for.
     package func with(_ names: TelemetryNames) -> MetricsStore? {
-        guard self.workers.allSatisfy({ $0.learn(names) }) else { return nil }
-        return MetricsStore(names: names, workers: self.workers)
+        guard self.all.allSatisfy({ $0.learn(names) }) else { return nil }
+        return MetricsStore(names: names, workers: self.workers, checker: self.checker)
     }
 
     /// The server's counters begin anew: it is another one that has its place.
     package func forget(pool: Int, server: Int) {
         let row = self.names.row(pool: pool, server: server)
-        for worker in self.workers { worker.forget(row: row) }
+        for worker in self.all { worker.forget(row: row) }
     }
 
-    private init(names: TelemetryNames, workers: [WorkerMetrics]) {
+    private init(names: TelemetryNames, workers: [WorkerMetrics], checker: WorkerMetrics) {
         self.names = names
         self.workers = workers
+        self.checker = checker
     }
 
-    /// The sum over the workers. Other threads count on meanwhile: two sums that belong together
+    /// The sum over all threads. Other threads count on meanwhile: two sums that belong together
     /// may differ by what was under way.
     func sum(_ table: KeyPath<WorkerMetrics, CounterTable>, _ row: Int, _ column: Int) -> Int64 {
-        self.workers.reduce(0) { $0 &+ $1[keyPath: table].load(row, column) }
+        self.workers.reduce(self.checker[keyPath: table].load(row, column)) {
+            $0 &+ $1[keyPath: table].load(row, column)
+        }
     }
 
     func sum(_ counter: WorkerCounter) -> Int64 { self.sum(\.general, 0, counter.rawValue) }

@@ -21,13 +21,15 @@ extension Engine {
         _ slot: Int,
         _ context: TLSClientContext,
         serverName: String?,
-        session: UInt32?
+        session: UInt32?,
+        protocols: [TLSApplicationProtocol]? = nil
     ) -> Bool {
         guard
             let tls = TLSStream.connecting(
                 context,
                 serverName: serverName,
                 session: session,
+                protocols: protocols,
                 self.secrets
             )
         else { return false }

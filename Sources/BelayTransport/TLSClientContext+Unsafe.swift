@@ -58,10 +58,7 @@ package final class TLSClientContext: Sendable {
             unsafe try read.install(in: context)
             identity = read
         }
-        let offered = settings.protocols.flatMap { known in
-            let name = Array("\(known.name)".utf8)
-            return [UInt8(name.count)] + name
-        }
+        let offered = settings.protocols.wireFormat
         if !offered.isEmpty {
             unsafe SSL_CTX_set_alpn_protos(context, offered, UInt32(offered.count))
         }
@@ -220,4 +217,14 @@ func keepRenewedSession(_ ssl: OpaquePointer) {
         let session = unsafe SSL_get1_session(ssl)
     else { return }
     if unsafe keepSession(ssl, session) == 0 { unsafe SSL_SESSION_free(session) }
+}
+
+extension [TLSApplicationProtocol] {
+    /// The list as ALPN has it (RFC 7301, section 3.1).
+    var wireFormat: [UInt8] {
+        self.flatMap { known in
+            let name = [UInt8]("\(known.name)".utf8)
+            return [UInt8(name.count)] + name
+        }
+    }
 }

@@ -43,14 +43,20 @@ package struct TLSStream: @unchecked Sendable {
     /// `serverName` is a host name, or an address as text: what the server's certificate must have;
     /// a host name is also sent, so that the server can choose its certificate. `session` names the
     /// server in the context's memory of sessions; nil: no session is remembered or resumed.
+    /// `protocols` are offered in the place of the context's; nil: those.
     package static func connecting(
         _ context: TLSClientContext,
         serverName: String?,
         session: UInt32?,
+        protocols: [TLSApplicationProtocol]? = nil,
         _ scratch: borrowing TLSScratch
     ) -> TLSStream? {
         guard let ssl = unsafe context.makeStream(serverName: serverName, session: session) else {
             return nil
+        }
+        if let offered = protocols?.wireFormat {
+            // Safe: the object is new and ours; OpenSSL copies the list.
+            unsafe SSL_set_alpn_protos(ssl, offered, UInt32(offered.count))
         }
         let stream = unsafe TLSStream(ssl: ssl)
         stream.attach(scratch)

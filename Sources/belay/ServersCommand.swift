@@ -30,25 +30,27 @@ package struct ServersCommand: ParsableCommand {
     }
 }
 
-/// The servers as a table.
+/// The servers as a table. Columns in which nobody has anything are left out.
 package func serversText(_ pools: [PoolReport]) -> String {
-    var rows = [
-        ["POOL", "SERVER", "ADDRESS", "STATE", "HEALTH", "WEIGHT", "BOUND", "OPEN", "DRAIN"]
-    ]
+    let fixed = ["POOL", "SERVER", "ADDRESS", "STATE", "HEALTH", "WEIGHT", "BOUND", "OPEN"]
+    let optional = ["CHECK", "AGENT", "DRAIN"]
+    var rows = [fixed + optional]
     for pool in pools {
         for server in pool.servers {
             rows.append(
                 [
                     pool.name, server.name, server.address, server.state, server.health,
                     "\(server.weight)", "\(server.bound)", "\(server.openRequests)",
+                    server.check.map(checkNote) ?? "", server.agent.map(checkNote) ?? "",
                     server.drain.map(drainNote) ?? "",
                 ].map(printable)
             )
         }
     }
-    if rows.allSatisfy({ $0.last == "" || $0.last == "DRAIN" }) {
-        for index in rows.indices { rows[index].removeLast() }
+    let shown = rows[0].indices.filter { column in
+        column < fixed.count || rows.dropFirst().contains { !$0[column].isEmpty }
     }
+    rows = rows.map { row in shown.map { row[$0] } }
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
         let cells = zip(row, widths).enumerated().map { column, cell in
@@ -59,6 +61,13 @@ package func serversText(_ pools: [PoolReport]) -> String {
         let line = cells.joined(separator: "  ")
         return String(line.reversed().drop { $0 == " " }.reversed()) + "\n"
     }.joined()
+}
+
+/// How a check went, in a few words: `good, 75%, 2 s ago`, `it answered 503, 1 s ago`.
+private func checkNote(_ check: CheckReport) -> String {
+    let result = check.good ? "good" : check.reason ?? "bad"
+    let words = [result, check.said, "\(Int(check.secondsAgo)) s ago"]
+    return words.compactMap(\.self).joined(separator: ", ")
 }
 
 /// How far a drain is, in a few words.

@@ -35,18 +35,24 @@ struct AdminServerTests {
             answer.body == """
                 {"pools":[\
                 {"algorithm":"least-time","name":"api","servers":[\
-                {"address":"[::1]:9000","bound":0,"drain":null,"ejectedForSeconds":null,\
+                {"address":"[::1]:9000","agent":null,"bound":0,"check":null,"drain":null,\
+                "ejectedForSeconds":null,\
                 "exchanges":0,"failures":0,"health":"up","latencyMs":null,"name":"api1",\
                 "openRequests":0,"state":"ready","weight":1}]},\
                 {"algorithm":"random-of-two","name":"shop","servers":[\
-                {"address":"10.0.0.11:3000","bound":12,"drain":{"began":1000,"bound":12,\
+                {"address":"10.0.0.11:3000","agent":null,"bound":12,"check":null,\
+                "drain":{"began":1000,"bound":12,\
                 "boundAtStart":40,"cause":"command","countsAll":true,"deadline":2800,\
                 "expectedEnd":1900,"losing":12,"openRequests":3,"phase":"running",\
                 "pool":"shop","rate":null,"server":"shop1"},\
                 "ejectedForSeconds":null,"exchanges":1234,\
                 "failures":5,"health":"up","latencyMs":12.345,"name":"shop1","openRequests":3,\
                 "state":"draining","weight":256},\
-                {"address":"10.0.0.12:3000","bound":2000,"drain":null,"ejectedForSeconds":8.25,\
+                {"address":"10.0.0.12:3000",\
+                "agent":{"good":true,"reason":null,"said":"drain 50%","secondsAgo":0.4,\
+                "tookMs":2},"bound":2000,\
+                "check":{"good":false,"reason":"it answered 503","said":null,\
+                "secondsAgo":1.25,"tookMs":0.8},"drain":null,"ejectedForSeconds":8.25,\
                 "exchanges":40,"failures":40,"health":"ejected","latencyMs":1.5,\
                 "name":"shop2<script>","openRequests":0,"state":"ready","weight":1}]}]}
 

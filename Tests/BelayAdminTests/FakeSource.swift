@@ -171,6 +171,20 @@ final class FakeSource: AdminSource {
         bound: 2_000,
         exchanges: 40,
         failures: 40,
-        latency: .microseconds(1_500)
+        latency: .microseconds(1_500),
+        check: CheckReport(
+            isGood: false,
+            reason: "it answered 503",
+            said: nil,
+            ago: .milliseconds(1_250),
+            took: .microseconds(800)
+        ),
+        agent: CheckReport(
+            isGood: true,
+            reason: "",
+            said: "drain 50%",
+            ago: .milliseconds(400),
+            took: .milliseconds(2)
+        )
     )
 }

@@ -71,4 +71,12 @@ import Testing
         let word = AgentWord(Array(repeating: UInt8(ascii: "x"), count: 5_000).span)
         #expect(word.unknown?.count == AgentWord.wordMax)
     }
+
+    @Test(arguments: [
+        ("75%", "75%"), ("READY,Up,\t80%", "ready up 80%"), ("stopped", "down"), ("", ""),
+        ("maxconn:5 10% drain sideways # x", "drain 10% maxconn:5 sideways"), ("maint", "maint"),
+    ])
+    func `words are shown as they are known`(text: String, want: String) {
+        #expect("\(AgentWord(Array(text.utf8).span))" == want)
+    }
 }

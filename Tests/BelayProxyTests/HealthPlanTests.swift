@@ -182,6 +182,9 @@ import Testing
         }
         #expect(told == "100% of its answers failed, and 0% of the others'")
         #expect(table.health(1, at: self.now) == .ejected)
+        let pool = stage.plan.pools[0]
+        let labels = "{pool=\"\(pool.name)\",server=\"\(pool.servers[1].name)\"}"
+        #expect(stage.metric("belay_server_ejections_total\(labels)") == 1)
     }
 
     @Test func `workers note what they see for who compares servers`() throws {

@@ -127,7 +127,7 @@ final class Stage {
         self.mailbox = mailbox
         self.shared = shared
         self.store = store
-        self.checker = try StageChecker(plan, mailbox, notices)
+        self.checker = try StageChecker(plan, mailbox, store.checker, notices)
         self.thread = SystemThread.start {
             do {
                 let engine = try Engine(

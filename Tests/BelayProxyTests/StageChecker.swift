@@ -1,5 +1,6 @@
 import BelayBytes
 import BelayProxy
+import BelayTelemetry
 import BelayTransport
 import Testing
 
@@ -8,7 +9,12 @@ final class StageChecker {
     let mailbox: HealthMailbox
     private var thread: SystemThread?
 
-    init(_ plan: ProxyPlan, _ worker: Mailbox, _ notices: Notices) throws {
+    init(
+        _ plan: ProxyPlan,
+        _ worker: Mailbox,
+        _ metrics: WorkerMetrics,
+        _ notices: Notices
+    ) throws {
         let mailbox = try HealthMailbox()
         self.mailbox = mailbox
         guard plan.pools.contains(where: { $0.health != nil || $0.outliers != nil }) else { return }
@@ -18,6 +24,7 @@ final class StageChecker {
                     pools: plan.pools,
                     mailbox: mailbox,
                     workers: [worker],
+                    metrics: metrics,
                     notices: { notices.add($0) },
                     seed: 1
                 )

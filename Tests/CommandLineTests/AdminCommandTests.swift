@@ -224,6 +224,43 @@ import belay
         #expect(serversText([pools[1]]) == quiet)
     }
 
+    @Test func `the last check and the agent's last word stand in the table`() {
+        var bad = self.server("shop1", 11, health: "down", bound: 0)
+        bad.check = CheckReport(
+            isGood: false,
+            reason: "it answered 503",
+            said: nil,
+            ago: .milliseconds(1_999),
+            took: .milliseconds(3)
+        )
+        var slow = self.server("shop2", 12, bound: 0)
+        slow.check = CheckReport(
+            isGood: true,
+            reason: "",
+            said: nil,
+            ago: .zero,
+            took: .milliseconds(3)
+        )
+        slow.agent = CheckReport(
+            isGood: false,
+            reason: "cannot connect",
+            said: "75%",
+            ago: .seconds(90),
+            took: .milliseconds(3)
+        )
+        let pool = PoolReport(name: "shop", algorithm: .leastTime, servers: [bad, slow])
+        let want = """
+            POOL  SERVER  ADDRESS         STATE  HEALTH  WEIGHT  BOUND  OPEN  CHECK\
+                                 AGENT
+            shop  shop1   10.0.0.11:3000  ready  down         1      0    11  \
+            it answered 503, 1 s ago
+            shop  shop2   10.0.0.12:3000  ready  up           1      0    12  good, 0 s ago\
+                         cannot connect, 75%, 90 s ago
+
+            """
+        #expect(serversText([pool]) == want)
+    }
+
     @Test func `a rebalance says what it found and what it does`() {
         let report = RebalanceReport(
             pool: "shop",
