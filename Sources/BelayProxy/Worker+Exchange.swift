@@ -108,8 +108,7 @@ extension Worker {
         if self.exchanges[exchange].state.contains(.foundTunnelsFull) {
             self.answer(exchange, .tunnelsFull)
         } else if !self.waitsForAnyRoom(exchange, pool) {
-            let isOver = self.exchanges[exchange].wait.isOver
-            self.answer(exchange, isOver ? .queueTimedOut : .noServer)
+            self.answer(exchange, self.whyNoServer(exchange, pool))
         }
     }
 

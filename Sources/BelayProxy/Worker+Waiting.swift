@@ -133,14 +133,28 @@ extension Worker {
     /// No server could be had: whether the exchange waits until one has room. Where none would
     /// take it even then, it need not wait.
     mutating func waitsForAnyRoom(_ exchange: Int, _ pool: Int) -> Bool {
-        guard self.pools[pool].plan.queueMax > 0 else { return false }
+        guard self.pools[pool].plan.queueMax > 0, self.hasFullServer(exchange, pool) else {
+            return false
+        }
+        return self.enqueue(exchange, pool, server: nil)
+    }
+
+    /// Whether a server would take the exchange if it had room.
+    private func hasFullServer(_ exchange: Int, _ pool: Int) -> Bool {
         let table = self.pools[pool].plan.table
         let tried = self.exchanges[exchange].tried
         for server in 0..<table.count
         where table.passOver(server, at: self.engine.now, tried: tried) == .full {
-            return self.enqueue(exchange, pool, server: nil)
+            return true
         }
         return false
+    }
+
+    /// The answer to a request for which there is neither a server nor a place in the queue.
+    func whyNoServer(_ exchange: Int, _ pool: Int) -> OwnAnswer {
+        if self.exchanges[exchange].wait.isOver { return .queueTimedOut }
+        let queues = self.pools[pool].plan.queueMax > 0
+        return queues && self.hasFullServer(exchange, pool) ? .queueFull : .noServer
     }
 
     /// Lets the exchange wait for room at `server`, or at any server of its pool. False when it
