@@ -82,19 +82,22 @@ enum GRPCHealth {
 
     /// What is wrong where there was no answer: by `grpc-status` in a head or in trailers.
     static func problem(_ fields: [UInt8]) -> String {
-        let text = String(decoding: fields, as: UTF8.self)
-        let name = "grpc-status:"
-        let line = text.split(whereSeparator: \.isNewline).first {
-            $0.lowercased().hasPrefix(name)
-        }
-        guard let line, let status = Int(line.dropFirst(name.count).filter { $0 != " " }) else {
-            return "it has no health service"
-        }
+        guard let status = self.status(in: fields) else { return "it has no health service" }
         switch status {
         case 0: return "its answer is empty"
         case 5: return "it does not know the service"
         case 12: return "it has no health service"
         default: return "its health service answered with gRPC's status \(status)"
         }
+    }
+
+    /// gRPC's status in a head or in trailers.
+    static func status(in fields: [UInt8]) -> Int? {
+        let text = String(decoding: fields, as: UTF8.self)
+        let name = "grpc-status:"
+        let line = text.split(whereSeparator: \.isNewline).first {
+            $0.lowercased().hasPrefix(name)
+        }
+        return line.flatMap { Int($0.dropFirst(name.count).filter { $0 != " " }) }
     }
 }

@@ -198,12 +198,15 @@ extension HealthChecker {
         guard self.checks[index].question.kind == .grpc else {
             return self.judgeBody(slot, index, isWhole: isWhole)
         }
-        switch GRPCHealth.answer(self.checks[index].talk.body) {
+        // The status that comes last has the last word: with NOT_FOUND, some servers send an empty
+        // message all the same.
+        guard isWhole else { return true }
+        let answer = GRPCHealth.answer(self.checks[index].talk.body)
+        let isRefused = (GRPCHealth.status(in: fields) ?? 0) != 0
+        switch isRefused ? nil : answer {
         case .serving: self.end(slot, .good)
         case .problem(let text): self.end(slot, .bad(text))
-        case nil:
-            guard isWhole else { return true }
-            self.end(slot, .bad(GRPCHealth.problem(fields)))
+        case nil: self.end(slot, .bad(GRPCHealth.problem(fields)))
         }
         return false
     }

@@ -165,6 +165,12 @@ import Testing
         ("", "grpc-status: 12\r\ngrpc-message: x\r\n", unserved),
         ("", "grpc-message: x\r\ngrpc-status: 5\r\n", "it does not know the service"),
         ("", "grpc-status: 14\r\n", "its health service answered with gRPC's status 14"),
+        // The status that comes last has the last word.
+        (message(), "grpc-status: 5\r\n", "it does not know the service"),
+        (
+            message(0x08, 1), "grpc-status: 14\r\n",
+            "its health service answered with gRPC's status 14"
+        ),
         ("", "", unserved),
         ("hello", "", unserved),
     ])
