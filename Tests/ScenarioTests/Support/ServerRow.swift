@@ -7,6 +7,18 @@ struct ServerRow: Decodable, Equatable {
     let weight: Int
     let state: String
     let health: String
+    let bound: Int
+    let exchanges: Int
+    let check: Check?
+    let agent: Check?
+
+    /// The last check, of the server or of its agent.
+    struct Check: Decodable, Equatable {
+        let good: Bool
+        let reason: String?
+        let said: String?
+        let secondsAgo: Double
+    }
 }
 
 extension Belay {
