@@ -202,6 +202,27 @@ extension Scenarios {
             }
         }
 
+        @Test func `after a restart what was found is there before a name is resolved again`()
+            throws
+        {
+            try Scenario.run { scenario in
+                let site = try FoundSite(scenario)
+                let pair = try site.pair()
+                site.names.host("shop.test", ["127.0.0.1", "127.0.0.2"])
+                site.entries = ["{ dns: shop.test, port: \(pair.port) }"]
+                let belay = try site.start()
+                let ready = [pair.one: "ready", pair.two: "ready"]
+                try belay.wait(forStates: ready)
+                let clients = try site.bind(4)
+                #expect(Set(clients.map(\.server)) == ["one", "two"])
+                site.names.say("shop.test", .silence)
+                #expect(try belay.stop() == 0)
+                let again = try site.start()
+                for client in clients { #expect(try site.ask(client).text == client.server) }
+                try again.wait(forStates: ready)
+            }
+        }
+
         @Test func `the host name of a server is asked for there too, then of the system`() throws {
             try Scenario.run { scenario in
                 let site = try FoundSite(scenario)
