@@ -457,13 +457,19 @@ extension Worker {
         let used = self.exchanges[exchange].cursor - self.engine[slot].inputStart
         self.closeExchange(exchange)
         self.roles[slot].exchange = -1
-        let isAStream = state.contains(.clientIsStream)
-        // What was asked is dealt with: only what lies behind it is more.
-        if state.contains(.hasRequest), !isAStream, used > 0 { self.engine.consume(slot, used) }
-        if !state.contains(.hasRequest) || closes || isAStream {
+        if !state.contains(.hasRequest) || expectsMore || state.contains(.clientIsStream) {
             self.closeAfterAnswer(slot, expectsMore: expectsMore)
             return
         }
+        if closes {
+            // The whole request is dealt with: only what lies behind it is more. A body that has
+            // gone on from this block is in none.
+            let left = self.engine[slot].inputEnd - self.engine[slot].inputStart
+            if used > 0 { self.engine.consume(slot, Swift.min(used, left)) }
+            self.closeAfterAnswer(slot, expectsMore: false)
+            return
+        }
+        if used > 0 { self.engine.consume(slot, used) }
         self.engine.setDeadline(slot, self.engine.now + self.limits.keepAlive)
         // The next request may be here already; it waits for its turn among the others.
         if self.engine[slot].hasInput || self.engine[slot].state.contains(.readable) {
