@@ -54,8 +54,10 @@ extension Worker {
         return true
     }
 
-    /// The request's body is in the client's block and nobody wants it.
+    /// The request's body is in the client's block and nobody wants it. Of one that went on to a
+    /// server the block may hold no part any more.
     private mutating func skipBody(_ exchange: Int) {
+        guard !self.exchanges[exchange].state.contains(.requestDone) else { return }
         self.exchanges[exchange].state.insert(.requestDone)
         if case .length(let length) = self.exchanges[exchange].request.framing {
             let head = self.exchanges[exchange].request.length

@@ -461,15 +461,12 @@ extension Worker {
             self.closeAfterAnswer(slot, expectsMore: expectsMore)
             return
         }
+        // The whole request is dealt with: only what lies behind it is more.
+        if used > 0 { self.engine.consume(slot, used) }
         if closes {
-            // The whole request is dealt with: only what lies behind it is more. A body that has
-            // gone on from this block is in none.
-            let left = self.engine[slot].inputEnd - self.engine[slot].inputStart
-            if used > 0 { self.engine.consume(slot, Swift.min(used, left)) }
             self.closeAfterAnswer(slot, expectsMore: false)
             return
         }
-        if used > 0 { self.engine.consume(slot, used) }
         self.engine.setDeadline(slot, self.engine.now + self.limits.keepAlive)
         // The next request may be here already; it waits for its turn among the others.
         if self.engine[slot].hasInput || self.engine[slot].state.contains(.readable) {

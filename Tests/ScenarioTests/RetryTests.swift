@@ -80,6 +80,27 @@ extension Scenarios {
             }
         }
 
+        @Test(arguments: [10, 1000, 60_000, 200_000, 1_000_000])
+        func `a connection goes on when the server took the body and gave no answer`(
+            size: Int
+        ) throws {
+            try Scenario.run { scenario in
+                let closing = try scenario.server("closing") { wire, server in
+                    _ = try wire.head()
+                    _ = try wire.discard(size)
+                }
+                let belay = try scenario.belay([closing], pool: ["retries: 0"])
+                let client = try belay.connect()
+                let body = String(repeating: "x", count: size)
+                for _ in 0..<3 {
+                    let answer = try client.ask(method: "POST", body: body)
+                    #expect(answer.status == 502)
+                    #expect(answer.text.contains("server-closed-early"))
+                    #expect(!answer.closes)
+                }
+            }
+        }
+
         @Test func `an idle connection that the server closes costs no request`() throws {
             try Scenario.run { scenario in
                 // Each connection answers one request and is closed when the next arrives.
