@@ -60,8 +60,9 @@ extension Scenarios {
             try Scenario.run { scenario in
                 let site = try FullSite(scenario)
                 let belay = try site.start(["balance: round-robin"], other: true)
-                let first = try belay.connect()
-                try first.write("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+                // Whichever is the first in turn: each gets one.
+                let firsts = try (0..<2).map { _ in try belay.connect() }
+                for wire in firsts { try wire.write("GET /first HTTP/1.1\r\nHost: a\r\n\r\n") }
                 try site.server.requests.wait(for: "the request") { $0.first }
                 for _ in 0..<4 { #expect(try belay.ask().text == "other") }
                 #expect(try belay.metrics()[queued] == 0)
