@@ -41,13 +41,14 @@ package enum AdminServer {
     private static let answersWithin = Duration.seconds(1)
 
     /// Listens and answers until the task is cancelled, then finishes the answers that are on their
-    /// way and returns. `whenListening` gets the
+    /// way, calls `whenAnswered`, closes what is idle and returns. `whenListening` gets the
     /// address, with the port that the system chose where `address` has port 0.
     package static func run(
         source: any AdminSource,
         address: BelayCore.SocketAddress,
         logger: Logger,
-        whenListening: @escaping @Sendable (BelayCore.SocketAddress) -> Void = { _ in }
+        whenListening: @escaping @Sendable (BelayCore.SocketAddress) -> Void = { _ in },
+        whenAnswered: @escaping @Sendable () -> Void = {}
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let listening = ListeningChannel()
@@ -87,7 +88,10 @@ package enum AdminServer {
             // First of all the address is given up: after a cancellation the group may be shut down
             // before the channel is closed.
             listening.close {
-                open.whenNone(within: Self.answersWithin) { runner.cancel() }
+                open.whenNone(within: Self.answersWithin) {
+                    whenAnswered()
+                    runner.cancel()
+                }
             }
         }
         try await group.shutdownGracefully()

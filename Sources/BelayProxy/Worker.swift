@@ -239,9 +239,6 @@ package struct Worker: ~Copyable {
 
     /// About ten times a second: what must not wait for traffic.
     private mutating func tick() {
-        // Once nobody is accepted any more every moment counts: the next process may be waiting.
-        let isLast = self.listenersAreClosed && self.stopping == .finishing
-        self.nextTick = self.engine.now + .milliseconds(isLast ? 5 : 100)
         let before = self.date.time
         self.readWallClock()
         if self.date.time != before {
@@ -256,5 +253,8 @@ package struct Worker: ~Copyable {
         self.callQueues()
         self.endAnsweredStreams()
         self.continueStopping()
+        // Once nobody is accepted any more every moment counts: the next process may be waiting.
+        let isLast = self.listenersAreClosed && self.stopping == .finishing
+        self.nextTick = self.engine.now + .milliseconds(isLast ? 5 : 100)
     }
 }

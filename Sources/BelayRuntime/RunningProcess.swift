@@ -437,11 +437,14 @@ final class RunningProcess: Sendable {
                 try await AdminServer.run(
                     source: view,
                     address: admin.address,
-                    logger: adminLogger
-                ) { address in
-                    logger.info("admin on http://\(address)")
-                    outcome.adminStarted()
-                }
+                    logger: adminLogger,
+                    whenListening: { address in
+                        logger.info("admin on http://\(address)")
+                        outcome.adminStarted()
+                    },
+                    // Closing what is idle takes a while that a start may be waiting for.
+                    whenAnswered: { ended.post() }
+                )
             } catch {
                 if isPatient { logger.error("\(error)") }
                 outcome.adminFailed("\(error)")
