@@ -41,7 +41,8 @@ package enum AdminServer {
     private static let answersWithin = Duration.seconds(1)
 
     /// Listens and answers until the task is cancelled, then finishes the answers that are on their
-    /// way, calls `whenAnswered`, closes what is idle and returns. `whenListening` gets the
+    /// way, closes what is idle and returns. `whenAnswered` is called before that if no answer was
+    /// on its way when the task was cancelled. `whenListening` gets the
     /// address, with the port that the system chose where `address` has port 0.
     package static func run(
         source: any AdminSource,
@@ -88,10 +89,9 @@ package enum AdminServer {
             // First of all the address is given up: after a cancellation the group may be shut down
             // before the channel is closed.
             listening.close {
-                open.whenNone(within: Self.answersWithin) {
-                    whenAnswered()
-                    runner.cancel()
-                }
+                // An answer that is written may still lie in the channel: it is out with the end.
+                if open.isNone { whenAnswered() }
+                open.whenNone(within: Self.answersWithin) { runner.cancel() }
             }
         }
         try await group.shutdownGracefully()

@@ -10,6 +10,8 @@ final class OpenAnswers: Sendable {
 
     private let state = Mutex(State())
 
+    var isNone: Bool { self.state.withLock { $0.count == 0 } }
+
     func began() { self.state.withLock { $0.count += 1 } }
 
     func ended() {

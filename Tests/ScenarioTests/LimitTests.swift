@@ -48,7 +48,8 @@ extension Scenarios {
                 let server = try scenario.server("a")
                 let belay = try scenario.belay([server], descriptors: 64)
                 #expect(try belay.ask().text == "a")
-                let clients = try (0..<200).map { _ in try belay.connect() }
+                // One that is refused may be reset before it is told that it is connected.
+                let clients = (0..<200).compactMap { _ in try? belay.connect() }
                 try belay.wait(for: "belay_connections_refused_total", atLeast: 100)
                 for client in clients { client.close() }
                 try belay.wait(for: ["belay_connections_open": 0])
