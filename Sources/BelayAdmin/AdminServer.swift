@@ -41,7 +41,7 @@ package enum AdminServer {
     private static let answersWithin = Duration.seconds(1)
 
     /// Listens and answers until the task is cancelled, then finishes the answers that are on their
-    /// way, closes what is idle and returns. `whenAnswered` is called before that if no answer was
+    /// way, closes what is idle and returns. `whenIdle` is called before that if no answer was
     /// on its way when the task was cancelled. `whenListening` gets the
     /// address, with the port that the system chose where `address` has port 0.
     package static func run(
@@ -49,7 +49,7 @@ package enum AdminServer {
         address: BelayCore.SocketAddress,
         logger: Logger,
         whenListening: @escaping @Sendable (BelayCore.SocketAddress) -> Void = { _ in },
-        whenAnswered: @escaping @Sendable () -> Void = {}
+        whenIdle: @escaping @Sendable () -> Void = {}
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let listening = ListeningChannel()
@@ -90,7 +90,7 @@ package enum AdminServer {
             // before the channel is closed.
             listening.close {
                 // An answer that is written may still lie in the channel: it is out with the end.
-                if open.isNone { whenAnswered() }
+                if open.isNone { whenIdle() }
                 open.whenNone(within: Self.answersWithin) { runner.cancel() }
             }
         }

@@ -443,7 +443,7 @@ final class RunningProcess: Sendable {
                         outcome.adminStarted()
                     },
                     // Closing what is idle takes a while that a start may be waiting for.
-                    whenAnswered: { ended.post() }
+                    whenIdle: { ended.post() }
                 )
             } catch {
                 if isPatient { logger.error("\(error)") }
